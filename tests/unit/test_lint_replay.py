@@ -183,6 +183,22 @@ def test_only_what_is_certain_fails(sql: str, cause: FailureCause | None) -> Non
     assert (None if found is None else found.cause) == cause
 
 
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        (f"{USERS} create index users on users (age);", "there is already a table `users`"),
+        (
+            f"{USERS} create index i on users (age); alter table users add constraint i unique (email);",
+            "there is already an index `i`",
+        ),
+    ],
+)
+def test_a_name_that_is_taken_is_said_to_be_whose(sql: str, reason: str) -> None:
+    found = failure(sql)
+    assert found is not None
+    assert found.reason == reason
+
+
 def test_a_statement_that_fails_changes_nothing() -> None:
     catalog, _ = followed(
         f"{USERS} create view v as select age from users; alter table users drop column age, add x int;"

@@ -113,10 +113,9 @@ def is_always_true(node: pg.Node) -> bool:
 def publication(scene: Scene, objects: Iterable[pg.Node], *, is_every: bool = False) -> None:
     """CREATE PUBLICATION and ALTER PUBLICATION ... ADD."""
     tables = [
-        name
+        scene.relation(node.publication_obj_spec.pubtable.relation)
         for node in objects
         if node.publication_obj_spec.HasField("pubtable")
-        and (name := scene.relation(node.publication_obj_spec.pubtable.relation)) is not None
     ]
     if tables or is_every:
         scene.say(Publishes(tuple(tables), is_every))

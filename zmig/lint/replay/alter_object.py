@@ -54,7 +54,6 @@ def _settings(before: frozenset[str], change: pg.VariableSetStmt) -> frozenset[s
 def policy(scene: Scene, statement: pg.AlterPolicyStmt) -> None:
     """ALTER POLICY."""
     name = scene.relation(statement.table)
-    assert name is not None, "what is not optional has a name"
     scene.aim(name)
     table = scene.table(name)
     known = table.policies.get(statement.policy_name)
@@ -108,5 +107,5 @@ def statistics(scene: Scene, statement: pg.CreateStatsStmt) -> None:
     """CREATE STATISTICS."""
     for node in statement.relations:
         name = scene.relation(node.range_var)
-        if name is not None and isinstance(scene.catalog.relation(name), (Table, type(None))):
+        if isinstance(scene.catalog.relation(name), (Table, type(None))):
             scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)

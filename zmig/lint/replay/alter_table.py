@@ -408,25 +408,22 @@ def _owner(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool)
 
 def _inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     name = scene.relation(tree.defined(command).range_var)
-    if name is not None:
-        scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
-        scene.catalog.put(replace(table, parents=(*table.parents, name)))
+    scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    scene.catalog.put(replace(table, parents=(*table.parents, name)))
 
 
 def _no_inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     name = scene.relation(tree.defined(command).range_var)
-    if name is not None:
-        scene.lock(name, LockMode.ACCESS_SHARE)
-        parents = tuple(one for one in table.parents if one != name)
-        columns = {key: replace(one, is_inherited=bool(parents)) for key, one in table.columns.items()}
-        kept = {key: replace(one, is_inherited=bool(parents)) for key, one in table.constraints.items()}
-        scene.catalog.put(replace(table, parents=parents, columns=columns, constraints=kept))
+    scene.lock(name, LockMode.ACCESS_SHARE)
+    parents = tuple(one for one in table.parents if one != name)
+    columns = {key: replace(one, is_inherited=bool(parents)) for key, one in table.columns.items()}
+    kept = {key: replace(one, is_inherited=bool(parents)) for key, one in table.constraints.items()}
+    scene.catalog.put(replace(table, parents=parents, columns=columns, constraints=kept))
 
 
 def _attach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).partition_cmd
     name = scene.relation(asked.name)
-    assert name is not None, "what is not optional has a name"
     if scene.catalog.table(table.name) is None or not table.is_whole:
         table = replace(table, kind=TableKind.PARTITIONED)
         scene.catalog.put(table)
@@ -436,7 +433,6 @@ def _attach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool
 def _detach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).partition_cmd
     name = scene.relation(asked.name)
-    assert name is not None, "what is not optional has a name"
     child = scene.table(name)
     if child.is_whole and table.is_whole and table.name not in child.parents and scene.catalog.is_certain(child):
         reason = f"`{name.name}` is no partition of `{table.name.name}`"
@@ -489,8 +485,7 @@ def _alter_index(scene: Scene, name: Name, statement: pg.AlterTableStmt) -> None
     for node in statement.cmds:
         command = node.alter_table_cmd
         if command.subtype == pg.AT_AttachPartition:
-            child = scene.relation(tree.defined(command).partition_cmd.name)
-            part = None if child is None else scene.catalog.index(child)
+            part = scene.catalog.index(scene.relation(tree.defined(command).partition_cmd.name))
             if part is not None:
                 scene.catalog.put(replace(part, parent=name))
                 scene.lock(part.table, LockMode.ACCESS_SHARE)

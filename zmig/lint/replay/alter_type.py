@@ -58,7 +58,6 @@ def _with_constraint(scene: Scene, domain: Domain, declared: pg.Constraint) -> D
 def alter_domain(scene: Scene, statement: pg.AlterDomainStmt) -> None:
     """ALTER DOMAIN."""
     name = scene.known_type(tree.name(statement.type_name))
-    assert name is not None, "what is not optional has a name"
     scene.aim(name, Space.TYPE)
     before = scene.catalog.type(name)
     known = before if isinstance(before, Domain) else Domain(name, None)
@@ -120,7 +119,6 @@ def create_enum(scene: Scene, statement: pg.CreateEnumStmt) -> None:
 def alter_enum(scene: Scene, statement: pg.AlterEnumStmt) -> None:
     """ALTER TYPE ... ADD VALUE and RENAME VALUE."""
     name = scene.known_type(tree.name(statement.type_name))
-    assert name is not None, "what is not optional has a name"
     scene.aim(name, Space.TYPE)
     known = scene.catalog.type(name)
     if not isinstance(known, Enum):
@@ -168,7 +166,6 @@ def create_composite(scene: Scene, statement: pg.CompositeTypeStmt) -> None:
 def alter_composite(scene: Scene, statement: pg.AlterTableStmt) -> None:
     """ALTER TYPE ... ADD, DROP and ALTER ATTRIBUTE."""
     name = scene.known_type(tree.relation_name(statement.relation))
-    assert name is not None, "what is not optional has a name"
     scene.aim(name, Space.TYPE)
     known = scene.catalog.type(name)
     attributes = dict(known.attributes) if isinstance(known, Composite) else {}

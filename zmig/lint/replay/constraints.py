@@ -238,12 +238,7 @@ def _with_index(scene: Scene, table: Table, declared: pg.Constraint, constraint:
         return _using_index(scene, table, declared, constraint)
     found = scene.catalog.relation(name)
     if declared.conname and found is not None:
-        raise scene.fail(
-            FailureCause.EXISTS,
-            f"there is already a {found.ref.kind} `{name.name}`",
-            "choose another name, or drop the old one first",
-            (found.ref,),
-        )
+        raise scene.taken(found.ref)
     scene.catalog.put(
         Index(
             name,

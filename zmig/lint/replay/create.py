@@ -166,7 +166,6 @@ def _twice(scene: Scene, made: Table, column: str) -> Exception:
 
 def _parent(scene: Scene, made: Table, relation: pg.RangeVar, statement: pg.CreateStmt) -> Table:
     name = scene.relation(relation)
-    assert name is not None, "what is not optional has a name"
     is_partition = statement.HasField("partbound")
     scene.lock(name, LockMode.ACCESS_EXCLUSIVE if is_partition else LockMode.SHARE_UPDATE_EXCLUSIVE)
     parent = scene.table(name)
@@ -184,7 +183,6 @@ def _parent(scene: Scene, made: Table, relation: pg.RangeVar, statement: pg.Crea
 
 def _with_columns_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> Table:
     name = scene.relation(like.relation)
-    assert name is not None, "what is not optional has a name"
     scene.lock(name, LockMode.ACCESS_SHARE)
     source = scene.catalog.relation(name)
     if not isinstance(source, Table):
@@ -204,8 +202,7 @@ def _with_columns_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> T
 
 
 def _with_rest_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> Table:
-    name = scene.relation(like.relation)
-    source = None if name is None else scene.catalog.table(name)
+    source = scene.catalog.table(scene.relation(like.relation))
     if source is None:
         return made
     if like.options & _LIKE_CONSTRAINTS:
@@ -311,7 +308,6 @@ def _need_same_columns(scene: Scene, before: View, columns: tuple[str, ...] | No
 def index(scene: Scene, statement: pg.IndexStmt) -> None:
     """CREATE INDEX."""
     table_name = scene.relation(statement.relation)
-    assert table_name is not None, "what is not optional has a name"
     scene.aim(table_name)
     relation = scene.catalog.relation(table_name)
     if statement.idxname:
@@ -450,10 +446,7 @@ def owned_by(scene: Scene, options: Iterable[pg.Node]) -> tuple[Name, str] | Non
     for node in options:
         if node.def_elem.defname == "owned_by":
             parts = tree.strings(node.def_elem.arg.list.items)
-            if len(parts) < 2:
-                return None
-            found = scene.known(tree.name_of(parts[:-1]))
-            return None if found is None else (found, parts[-1])
+            return None if len(parts) < 2 else (scene.known(tree.name_of(parts[:-1])), parts[-1])
     return None
 
 
@@ -519,7 +512,6 @@ _BEFORE, _INSTEAD = 2, 64
 def trigger(scene: Scene, statement: pg.CreateTrigStmt) -> None:
     """CREATE TRIGGER."""
     name = scene.relation(statement.relation)
-    assert name is not None, "what is not optional has a name"
     condition = tree.expression(statement.when_clause)
     columns = set(tree.strings(statement.columns)) | set(condition.columns if condition is not None else ())
     written = tree.name(statement.funcname)
@@ -554,7 +546,6 @@ def trigger(scene: Scene, statement: pg.CreateTrigStmt) -> None:
 def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
     """CREATE POLICY."""
     name = scene.relation(statement.table)
-    assert name is not None, "what is not optional has a name"
     scene.aim(name)
     owner = scene.table(name)
     if statement.policy_name in owner.policies:
@@ -583,7 +574,6 @@ def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
 def rule(scene: Scene, statement: pg.RuleStmt) -> None:
     """CREATE RULE."""
     name = scene.relation(statement.relation)
-    assert name is not None, "what is not optional has a name"
     scene.aim(name)
     scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
     owner = scene.catalog.relation(name)

@@ -31,7 +31,7 @@ _EXCLUSIVE = LockMode.ACCESS_EXCLUSIVE
 
 def truncate(scene: Scene, statement: pg.TruncateStmt) -> None:
     """TRUNCATE."""
-    names = [name for node in statement.relations if (name := scene.relation(node.range_var)) is not None]
+    names = [scene.relation(node.range_var) for node in statement.relations]
     for name in names:
         scene.aim(name)
     emptied = _emptied(scene, names, cascade=statement.behavior == pg.DROP_CASCADE)
@@ -69,18 +69,14 @@ def _emptied(scene: Scene, names: list[Name], *, cascade: bool) -> list[Name]:
     return [*emptied]
 
 
-_LOCK_MODES = tuple(LockMode)
-
-
 def lock(scene: Scene, statement: pg.LockStmt) -> None:
     """LOCK TABLE."""
     for node in statement.relations:
         name = scene.relation(node.range_var)
-        if name is not None:
-            mode = LockMode(statement.mode) if 1 <= statement.mode <= len(_LOCK_MODES) else _EXCLUSIVE
-            scene.aim(name)
-            for one in (name, *(child.name for child in scene.catalog.descendants_of(name))):
-                scene.lock(one, mode)
+        mode = LockMode(statement.mode) if 1 <= statement.mode <= len(LockMode) else _EXCLUSIVE
+        scene.aim(name)
+        for one in (name, *(child.name for child in scene.catalog.descendants_of(name))):
+            scene.lock(one, mode)
 
 
 def vacuum(scene: Scene, statement: pg.VacuumStmt) -> None:
@@ -88,7 +84,7 @@ def vacuum(scene: Scene, statement: pg.VacuumStmt) -> None:
     options = tree.options(statement.options)
     is_full = statement.is_vacuumcmd and tree.is_on(options, "full")
     names = [scene.relation(node.vacuum_relation.relation) for node in statement.rels]
-    for name in [one for one in names if one is not None] or [EVERY_TABLE]:
+    for name in names or [EVERY_TABLE]:
         scene.aim(name)
         scene.lock(name, _EXCLUSIVE if is_full else LockMode.SHARE_UPDATE_EXCLUSIVE)
         if is_full:
@@ -98,10 +94,9 @@ def vacuum(scene: Scene, statement: pg.VacuumStmt) -> None:
 def cluster(scene: Scene, statement: pg.ClusterStmt) -> None:
     """CLUSTER."""
     name = scene.relation(statement.relation) if statement.HasField("relation") else EVERY_TABLE
-    if name is not None:
-        scene.aim(name)
-        scene.lock(name, _EXCLUSIVE)
-        scene.say(Rewrites(name, RewriteCause.COMMAND, "`CLUSTER` puts its rows in order"))
+    scene.aim(name)
+    scene.lock(name, _EXCLUSIVE)
+    scene.say(Rewrites(name, RewriteCause.COMMAND, "`CLUSTER` puts its rows in order"))
 
 
 def reindex(scene: Scene, statement: pg.ReindexStmt) -> None:
@@ -114,8 +109,6 @@ def reindex(scene: Scene, statement: pg.ReindexStmt) -> None:
         scene.say(Builds(None, EVERY_TABLE, mode, concurrently, is_rebuilt=True))
         return
     name = scene.relation(statement.relation)
-    if name is None:
-        return
     scene.aim(name)
     if statement.kind == pg.REINDEX_OBJECT_INDEX:
         index = scene.catalog.index(name)
@@ -132,8 +125,6 @@ def reindex(scene: Scene, statement: pg.ReindexStmt) -> None:
 def refresh(scene: Scene, statement: pg.RefreshMatViewStmt) -> None:
     """REFRESH MATERIALIZED VIEW."""
     name = scene.relation(statement.relation)
-    if name is None:
-        return
     scene.aim(name)
     view = scene.catalog.view(name)
     if view is not None and not view.is_materialized and scene.catalog.is_certain(view):
@@ -162,6 +153,5 @@ def comment(scene: Scene, statement: pg.CommentStmt) -> None:
         return
     written = tree.name_of(parts)
     # A composite type has columns, too.
-    name = scene.known(written) if scene.catalog.find_type(scene.path, written) is None else None
-    if name is not None:
-        scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if scene.catalog.find_type(scene.path, written) is None:
+        scene.lock(scene.known(written), LockMode.SHARE_UPDATE_EXCLUSIVE)

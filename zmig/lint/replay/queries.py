@@ -137,7 +137,6 @@ class _Reading:
         if relation.relname.startswith("pg_") or relation.schemaname in ("pg_catalog", "information_schema"):
             return _Source(alias, None, None)
         name = self._scene.relation(relation)
-        assert name is not None, "what is not optional has a name"
         self._query.uses.setdefault(name, set())
         return _Source(alias, name, _columns(name, self._scene))
 

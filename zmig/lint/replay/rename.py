@@ -53,8 +53,7 @@ def statement(scene: Scene, asked: pg.RenameStmt) -> None:
             _rename_of_relation(scene, name, asked)
     elif kind in _TYPES:
         name = scene.known_type(tree.object_name(asked.object))
-        if name is not None:
-            _move_type(scene, name, Name(name.schema, asked.newname))
+        _move_type(scene, name, Name(name.schema, asked.newname))
     elif kind in _FUNCTIONS:
         _move_function(scene, tree.object_name(asked.object), new=asked.newname)
     else:
@@ -78,8 +77,7 @@ def _rename_other(scene: Scene, asked: pg.RenameStmt) -> None:
     match asked.rename_type:
         case pg.OBJECT_ATTRIBUTE:
             name = scene.known_type(tree.relation_name(asked.relation))
-            if name is not None:
-                _rename_attribute(scene, name, asked.subname, asked.newname)
+            _rename_attribute(scene, name, asked.subname, asked.newname)
         case pg.OBJECT_SCHEMA:
             _rename_schema(scene, asked.subname, asked.newname)
         case pg.OBJECT_ROLE:
@@ -108,8 +106,7 @@ def set_schema(scene: Scene, asked: pg.AlterObjectSchemaStmt) -> None:
         scene.say(Renames(before, Ref(before.kind, new)))
     elif kind in _TYPES:
         name = scene.known_type(tree.object_name(asked.object))
-        if name is not None:
-            _move_type(scene, name, Name(schema, name.name))
+        _move_type(scene, name, Name(schema, name.name))
     elif kind in _FUNCTIONS:
         _move_function(scene, tree.object_name(asked.object), schema=schema)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from zmig.lint.replay import tree, types
 from zmig.lint.replay.effects import Fails, FailureCause, Locks, Makes
@@ -99,12 +99,24 @@ class Scene:
         """Return the full name of what is made under a name."""
         return name if name.schema is not None else Name(self.path[0], name.name)
 
+    @overload
+    def relation(self, relation: pg.RangeVar) -> Name: ...
+
+    @overload
+    def relation(self, relation: pg.RangeVar, *, is_optional: bool) -> Name | None: ...
+
     def relation(self, relation: pg.RangeVar, *, is_optional: bool = False) -> Name | None:
         """Return the full name of a relation that a statement needs; None where `is_optional` and it is not there.
 
         Raises StatementFails where it certainly is not there.
         """
         return self.known(tree.relation_name(relation), is_optional=is_optional)
+
+    @overload
+    def known(self, name: Name) -> Name: ...
+
+    @overload
+    def known(self, name: Name, *, is_optional: bool) -> Name | None: ...
 
     def known(self, name: Name, *, is_optional: bool = False) -> Name | None:
         """Return the full name of a relation that has to be there, as `relation` does."""
@@ -150,6 +162,12 @@ class Scene:
             raise self.missing("type", name)
         return read
 
+    @overload
+    def known_type(self, name: Name) -> Name: ...
+
+    @overload
+    def known_type(self, name: Name, *, is_optional: bool) -> Name | None: ...
+
     def known_type(self, name: Name, *, is_optional: bool = False) -> Name | None:
         """Return the full name of a type that somebody made and a statement needs, as `relation` does."""
         found = self.catalog.find_type(self.path, name)
@@ -170,16 +188,18 @@ class Scene:
         """Raise StatementFails where the name of something new is certainly taken."""
         found = self.catalog.relation(name)
         if found is not None and self.catalog.is_certain(found):
-            ref = Ref(found.ref.kind, name)
-            shown = f"there is already {_article(ref.kind)} `{name.name}`"
-            raise self.fail(FailureCause.EXISTS, shown, "choose another name, or drop the old one first", (ref,))
+            raise self.taken(found.ref)
 
     def need_free_type(self, name: Name) -> None:
         """Raise StatementFails where the name of a new type is certainly taken."""
         found = self.catalog.type(name)
         if found is not None and self.catalog.is_certain(found):
-            shown = f"there is already {_article(found.ref.kind)} `{name.name}`"
-            raise self.fail(FailureCause.EXISTS, shown, "choose another name, or drop the old one first", (found.ref,))
+            raise self.taken(found.ref)
+
+    def taken(self, ref: Ref) -> StatementFails:
+        """Return what to raise where the name of something new is that of something else."""
+        shown = f"there is already {'an' if ref.kind[0] in 'aeiou' else 'a'} {ref.kind} `{ref.name.name}`"
+        return self.fail(FailureCause.EXISTS, shown, "choose another name, or drop the old one first", (ref,))
 
     def need_schema(self, name: Name) -> None:
         """Raise StatementFails where the schema of something new was dropped."""
@@ -187,7 +207,3 @@ class Scene:
             raise self.fail(
                 FailureCause.MISSING, f"there is no schema `{name.schema}`", "create it first, or correct the name"
             )
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
