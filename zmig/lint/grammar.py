@@ -7,11 +7,10 @@ the one of PL/pgSQL says of types and variables means nothing. What it says of t
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.sql.lexer import Kind, tokens
+from zmig.lint.inside import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,8 +73,8 @@ class Grammar:
         for statement in file.statements:
             if (refusal := self._refusal_of(statement)) is not None:
                 yield _remark(file, statement.start, statement.end, refusal)
-            elif (body := plpgsql_body(statement)) is not None:
-                yield from self._check_body(file, statement, body)
+            elif (found := code.body_of(statement)) is not None and found[0] == "plpgsql":
+                yield from self._check_body(file, statement, found[1])
         for span in file.skipped:
             if (refusal := self._refusal(file.text[span.start : span.end])) is not None:
                 yield _remark(file, span.start, span.end, refusal)
@@ -139,21 +138,6 @@ def _remark(file: SqlFile, start: int, end: int, refusal: tuple[str, int]) -> Re
         word = _WORD.match(file.text, start, end)
         end = max(word.end() if word else start, start + 1)
     return Remark("sql/syntax", message, "correct the statement", file.source, start=start, end=end)
-
-
-def plpgsql_body(statement: FileStatement) -> Token | None:
-    """Return the string that holds a statement's PL/pgSQL; None where it has none."""
-    is_do = statement.verb == "do"
-    if not is_do and (statement.verb != "create" or "plpgsql" not in statement.text.lower()):
-        return None
-    pairs = [*pairwise(tokens(statement.text))]
-    # The language may be a name, a quoted name or a string, and is before the body or after it.
-    languages = (after.text.strip("'\"").lower() for word, after in pairs if word.text == "language")
-    language = next(languages, "plpgsql" if is_do else None)
-    if language != "plpgsql":
-        return None
-    texts = ((word.text, after) for word, after in pairs if after.kind is Kind.STRING)
-    return next((after for word, after in texts if word == "as" or (is_do and word != "language")), None)
 
 
 def place_in_body(text: str, body: Token, message: str, context: str) -> tuple[int, int]:

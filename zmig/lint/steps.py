@@ -223,12 +223,8 @@ def follow(
     savepoints: dict[str, Catalog] = {}
     bodies: dict[Name, FileStatement] = {}
     for statement in file.statements:
-        outcome = grammar.replay(statement, catalog, version)
-        if outcome is None:
-            after, effects, targets = catalog, (), ()
-        else:
-            after, effects, targets = outcome.catalog, outcome.effects, outcome.targets
-        step = Step(file, statement, catalog, after, effects, targets)
+        step = _step(file, statement, catalog, grammar, version=version)
+        after = step.after
         if inside is not None:
             for host in _run_by(step, bodies):
                 steps += within(inside.of(host.start), inside.file, catalog, grammar, version=version)
@@ -247,6 +243,19 @@ def follow(
                 savepoints[name] = after
         catalog = _committed(after) if begun is None else after
     return steps, catalog
+
+
+def _step(
+    file: SqlFile, statement: FileStatement, catalog: Catalog, grammar: Grammar, *, version: int | None,
+    is_conditional: bool = False,
+) -> Step:  # fmt: skip
+    """Return what one statement does to a catalog: nothing, where it is not looked into."""
+    outcome = grammar.replay(statement, catalog, version)
+    if outcome is None:
+        return Step(file, statement, catalog, catalog, (), (), is_conditional=is_conditional)
+    return Step(
+        file, statement, catalog, outcome.catalog, outcome.effects, outcome.targets, is_conditional=is_conditional
+    )
 
 
 def _run_by(step: Step, bodies: dict[Name, FileStatement]) -> Iterator[FileStatement]:
@@ -279,12 +288,9 @@ def within(
             del open_branches[shared:]
         for number in part.branch[shared:]:
             open_branches.append((number, catalog))
-        outcome = grammar.replay(statement, catalog, version)
-        after, effects, targets = catalog, (), ()
-        if outcome is not None:
-            after, effects, targets = outcome.catalog, outcome.effects, outcome.targets
-        steps.append(Step(file, statement, catalog, after, effects, targets, is_conditional=part.is_conditional))
-        catalog = after
+        step = _step(file, statement, catalog, grammar, version=version, is_conditional=part.is_conditional)
+        steps.append(step)
+        catalog = step.after
         open_branches = [(number, _distrusting(outer, statement.text)) for number, outer in open_branches]
     return steps
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from zmig.lint import sql_file
-from zmig.lint.inside import plpgsql, python_code
+from zmig.lint.inside import code, constants, plpgsql, python_code
 from zmig.lint.inside.part import Part
-from zmig.sql.lexer import Kind, tokens
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zmig.lint.sql_file import FileStatement, SqlFile
-    from zmig.sql.lexer import Token
     from zmig.text.places import Source
 
 _CALLING = frozenset({"call", "do", "select"})
@@ -54,36 +51,19 @@ def of_python(source: Source) -> Inside | None:
 
 
 def _parts(file: SqlFile, statement: FileStatement) -> list[Part]:
-    found = body_of(statement)
-    if found is None:
+    found = code.body_of(statement)
+    if found is None or found[0] not in ("plpgsql", "sql"):
         return []
     language, body = found
-    if not (body.text.startswith("$") or "''" not in body.text):
+    # What is escaped is not where it is in the file.
+    if body.text[0] not in "$'" or (body.text[0] == "'" and "''" in body.text):
         return []
-    quotes = body.text.index("$", 1) + 1 if body.text.startswith("$") else 1
+    quotes = constants.content_start(body) - body.start
     start, end = statement.start + body.start + quotes, statement.start + body.end - quotes
     if language == "sql":
         text = file.text[start:end]
         return [Part(start, text)] if text.strip() else []
     return plpgsql.parts(file.text, start, end)
-
-
-def body_of(statement: FileStatement) -> tuple[str, Token] | None:
-    """Return the language and the string of a DO block, or of a function; None where there is none."""
-    text = statement.text
-    is_do = statement.verb == "do"
-    if not is_do and "language" not in text.lower():
-        return None
-    words = [*tokens(text)]
-    if not is_do and not any(one.text in ("function", "procedure") for one in words[1:4]):
-        return None
-    pairs = [*pairwise(words)]
-    language = next((after.text.strip("'\"").lower() for word, after in pairs if word.text == "language"), "plpgsql")
-    strings = ((word.text, after) for word, after in pairs if after.kind is Kind.STRING)
-    body = next((after for word, after in strings if word == "as" or (is_do and word != "language")), None)
-    if body is None or language not in ("plpgsql", "sql") or body.text[0] not in "$'":
-        return None
-    return language, body
 
 
 def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Part]]]) -> Inside | None:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from zmig.valueclass import valueclass
 
+STATEMENTS = frozenset(
+    {
+        "alter", "analyze", "cluster", "comment", "create", "delete", "drop", "grant", "insert", "lock", "merge",
+        "refresh", "reindex", "reset", "revoke", "set", "truncate", "update", "vacuum",
+    }
+)  # fmt: skip
+"""First words of statements whose effects matter, and that are statements of PL/pgSQL as they are."""
+
 
 @valueclass
 class Part:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.inside import constants
-from zmig.lint.inside.part import Part
+from zmig.lint.inside.part import STATEMENTS, Part
+from zmig.lint.replay.functions import SLEEPING
 from zmig.sql.lexer import Kind, UnterminatedError, tokens
 
 if TYPE_CHECKING:
@@ -13,21 +14,13 @@ if TYPE_CHECKING:
 
     from zmig.sql.lexer import Token
 
-_SQL = frozenset(
-    {
-        "alter", "analyze", "cluster", "comment", "create", "delete", "drop", "grant", "insert", "lock", "merge",
-        "refresh", "reindex", "reset", "revoke", "set", "truncate", "update", "vacuum",
-    }
-)  # fmt: skip
-"""First words of statements that PL/pgSQL passes to the server as they are."""
-_CALLS = frozenset({"pg_sleep", "pg_sleep_for", "pg_sleep_until"})
 _MOST_NESTED = 50
 
 
 def parts(text: str, start: int, end: int) -> list[Part]:
     """Return what a body in a text runs, in order; nothing of one that is not understood."""
     try:
-        found = [token for token in tokens(text[start:end])]
+        found = [*tokens(text[start:end])]
     except UnterminatedError:
         return []
     shifted = [token._replace(start=token.start + start, end=token.end + start) for token in found]
@@ -101,8 +94,8 @@ class _Reading:
             while self._word() != "begin":
                 self._until(";")
         self._need("begin")
-        body, first = branch, len(self.parts)
-        self._statements(body, "end", "exception")
+        first = len(self.parts)
+        self._statements(branch, "end", "exception")
         if self._accept("exception"):
             # What fails is taken back, so nothing of the block is sure.
             guard = self._inner(branch)
@@ -145,7 +138,7 @@ class _Reading:
                 self._execute(branch)
             case "perform":
                 self._perform(branch)
-            case word if word in _SQL and self._word(1) not in (":", "=", "."):
+            case word if word in STATEMENTS and self._word(1) not in (":", "=", "."):
                 self._sql(branch)
             case _:
                 self._until(";")
@@ -190,12 +183,12 @@ class _Reading:
         said = self._until(";")
         ends = (number for number, token in enumerate(said) if token.text in ("into", "using"))
         known = said[: next(ends, len(said))]
-        self.parts += (replaced for replaced in _executed(known, said, branch))
+        self.parts += _executed(known, said, branch)
 
     def _perform(self, branch: tuple[int, ...]) -> None:
         start = self._tokens[self._place].start
         said = self._until(";")
-        if any(token.text in _CALLS for token in said):
+        if any(token.text in SLEEPING for token in said):
             written = self._text[start : said[-1].end]
             self.parts.append(Part(start, "select " + written[len("perform") :], branch))
 

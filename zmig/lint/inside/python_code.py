@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from zmig.lint.inside.part import Part
+from zmig.lint.inside.part import STATEMENTS, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from zmig.text.places import Source
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*[\s\S]*?\*/)*+([A-Za-z]+)")
-_SQL = frozenset(
-    {
-        "alter", "analyze", "cluster", "comment", "copy", "create", "delete", "do", "drop", "grant", "insert", "lock",
-        "merge", "refresh", "reindex", "reset", "revoke", "select", "set", "truncate", "update", "vacuum", "with",
-    }
-)  # fmt: skip
+_SQL = STATEMENTS | {"copy", "do", "select", "with"}
 _PARAMETER = re.compile(r"%(?:[sbt]|\(\w+\)[sbt])")
 _PREFIX = re.compile(r"""(?P<kind>[rRuUfFbB]*)(?P<quotes>\"{3}|'{3}|"|')""")
 
@@ -59,11 +54,10 @@ class _Reading:
     def within(self, body: list[ast.stmt], branch: tuple[int, ...]) -> Iterator[Part]:
         """Yield what statements run."""
         for statement in body:
-            bodies = [*_bodies(statement)]
             is_with = isinstance(statement, ast.With)
             for expression in _expressions(statement):
                 yield from self._calls(expression, branch)
-            for inner in bodies:
+            for inner in _bodies(statement):
                 yield from self.within(inner, branch if is_with else self.branch(branch))
 
     def _calls(self, expression: ast.AST, branch: tuple[int, ...]) -> Iterator[Part]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import tree
+from zmig.lint.replay import functions, tree
 from zmig.lint.replay.effects import Empowers, Grants, Publishes, Sets, Sleeps
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def set_variable(scene: Scene, statement: pg.VariableSetStmt) -> None:
 
 
 def sleep(scene: Scene, called: Name) -> None:
-    """Say that a call waits, if it is one of `pg_sleep`."""
-    if called.name in ("pg_sleep", "pg_sleep_for", "pg_sleep_until"):
+    """Say that a call waits, if it does."""
+    if called.name in functions.SLEEPING:
         scene.say(Sleeps())
 
 

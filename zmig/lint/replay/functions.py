@@ -1,4 +1,4 @@
-"""Which functions may return something else for each row."""
+"""What functions of the server do: which may return something else for each row, and which wait."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ _NOT_VOLATILE = frozenset(
     }
 )  # fmt: skip
 """Functions of the server and of its extensions that return the same for all rows of one statement."""
+
+SLEEPING = frozenset({"pg_sleep", "pg_sleep_for", "pg_sleep_until"})
+"""Functions that wait."""
 
 
 def may_be_volatile(expression: Expression, catalog: Catalog, path: tuple[str, ...]) -> bool:
