@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.sql import token_reader
+from zmig.sql import quoting, token_reader
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from zmig.sql.lexer import Token
 
 _SPECIFIER = re.compile(r"%(%|[sIL])")
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _DOLLARS = re.compile(r"\$\w*\$")
 
 
@@ -80,10 +79,10 @@ class _Reading:
             return self._formatted()
         if self._accept("quote_ident", "("):
             text = self._closed(self.joined())
-            return None if text is None else quoted(text)
+            return None if text is None else quoting.bare(text)
         if self._accept("quote_literal", "("):
             text = self._closed(self.joined())
-            return None if text is None else _literal(text)
+            return None if text is None else quoting.literal(text)
         return None
 
     def _formatted(self) -> str | None:
@@ -124,14 +123,5 @@ def _filled(pattern: str, given: list[str]) -> str | None:
         text = next(waiting, None)
         if text is None:
             return None
-        pieces.append({"s": str, "I": quoted, "L": _literal}[found[1]](text))
+        pieces.append({"s": str, "I": quoting.bare, "L": quoting.literal}[found[1]](text))
     return "".join((*pieces, pattern[place:]))
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL writes it, with quotes where it needs them."""
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
