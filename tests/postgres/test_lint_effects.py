@@ -25,7 +25,7 @@ from zmig.lint.replay.effects import (
     Validates,
 )
 from zmig.lint.replay.objects import Column, ConstraintKind, Index, LockMode, Sequence, Table, View
-from zmig.lint.replay.replay import replay
+from zmig.lint.replay.replay import replay_statement
 from zmig.sql import script
 
 if TYPE_CHECKING:
@@ -437,7 +437,7 @@ def replayed(sql: str, catalog: Catalog, *, version: int) -> tuple[Catalog, list
     is_utc = False
     for statement in script.split(sql, path="a.sql"):
         is_utc = is_utc or "timezone = 'utc'" in statement.text.lower()
-        outcome = replay(tree.parse(statement.text), catalog, version=version, is_utc=is_utc)
+        outcome = replay_statement(tree.parse(statement.text), catalog, version=version, is_utc=is_utc)
         catalog, effects = outcome.catalog, [*effects, *outcome.effects]
     return catalog, effects
 

@@ -9,9 +9,9 @@ from zmig.lint.grammar import Grammar
 from zmig.lint.replay import tree
 from zmig.lint.replay.catalog import Catalog
 from zmig.lint.replay.effects import Effect, Fails, FailureCause, Locks, LosesData, Makes, Renames, Rewrites, Scans
-from zmig.lint.replay.layers import Layers
+from zmig.lint.replay.immutable_map import ImmutableMap
 from zmig.lint.replay.objects import Domain, Enum, LockMode, Table, View, Volatility
-from zmig.lint.replay.replay import replay
+from zmig.lint.replay.replay import replay_statement
 from zmig.lint.steps import Step, follow
 from zmig.sql import script
 from zmig.sql.token_reader import Name
@@ -23,7 +23,7 @@ def followed(sql: str, path: tuple[str, ...] = ("public",)) -> tuple[Catalog, li
     """Replay statements; return the catalog after all, and the effects of the last."""
     catalog, effects = Catalog(), list[Effect]()
     for statement in script.split(sql, path="a.sql"):
-        outcome = replay(tree.parse(statement.text), catalog, path=path, version=18)
+        outcome = replay_statement(tree.parse(statement.text), catalog, path=path, version=18)
         catalog, effects = outcome.catalog, [*outcome.effects]
     return catalog, effects
 
@@ -42,7 +42,7 @@ def steps(sql: str) -> list[Step]:
     """Return the steps of one file that zmig runs statement by statement."""
     file = sql_file.read(sql, path="a.sql")
     catalog = Catalog()
-    catalog.begin_period()
+    catalog.begin_generation()
     found, _ = follow(file, catalog, Grammar(), version=None, is_transactional=False)
     return found
 
@@ -285,8 +285,8 @@ def test_a_temporary_table_ends_with_its_session_or_transaction() -> None:
     assert not steps("create temp table a (x int) on commit drop; alter table a add y int;")[1].is_about_new
 
 
-def test_layers_are_never_changed() -> None:
-    first: Layers[int, str] = Layers({1: "a"})
+def test_an_immutable_map_is_never_changed() -> None:
+    first: ImmutableMap[int, str] = ImmutableMap({1: "a"})
     second = first.put(2, "b").put(1, None)
     assert (first.get(1), first.get(2)) == ("a", None)
     assert (1 in second, 2 in second, [*second], [*second.values()]) == (False, True, [2], ["b"])

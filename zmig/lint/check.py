@@ -200,7 +200,7 @@ def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
     replayed = Replayed(context.grammar, gathered.start)
     for entry in gathered.entries:
         if entry.is_repeatable:
-            replayed.doubt(entry)
+            replayed.allow_for_repeatable(entry)
     return replayed
 
 

@@ -47,7 +47,7 @@ class Grammar:
         self._parse_body: Callable[[str], object] = postgast.parse_plpgsql
         self._error: type[Exception] = postgast.PgQueryError
         self._parse = tree.parse
-        self._replay = replay.replay
+        self._replay = replay.replay_statement
         self._too_deep: tuple[type[Exception], ...] = (DecodeError, ValueError, RecursionError)
         self._refusals: dict[int, tuple[str, int] | None] = {}
         """What was said of statements that were replayed, by their `id`; they are not parsed twice."""

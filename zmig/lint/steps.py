@@ -70,7 +70,7 @@ class Step:
                 return self.before.is_type_in_use(target.name)
             case Space.FUNCTION:
                 found = self.before.functions(target.name)
-                return not found or any(one.made_by not in self.before.fresh for one in found)
+                return not found or any(one.made_by not in self.before.new_generations for one in found)
 
     @cached_property
     def _actions(self) -> tuple[Action, ...]:
@@ -110,21 +110,21 @@ class Replayed:
             _, catalog = follow(start, self._catalog, grammar, version=None, is_transactional=True)
             self._catalog = catalog.copy()
             self._catalog.end_session()
-        self._catalog.doubt(_OF_TOOLS)
+        self._catalog.allow_for_names(_OF_TOOLS)
         self._before = self._catalog
         """What was there before the last entry."""
         self._new: frozenset[int] = frozenset()
-        """The periods of entries that have been applied nowhere."""
+        """The generations of entries that have been applied nowhere."""
 
     @property
     def catalog(self) -> Catalog:
         """What is there after the entries so far."""
         return self._catalog
 
-    def doubt(self, entry: Entry) -> None:
+    def allow_for_repeatable(self, entry: Entry) -> None:
         """Take note of what a repeatable makes, which is there when later migrations run, and replayed at the end."""
         for statement in entry.sql.statements if entry.sql is not None else ():
-            self._catalog.doubt(made.name.name for made in statement.parsed.creates)
+            self._catalog.allow_for_names(made.name.name for made in statement.parsed.creates)
 
     def steps(self, entry: Entry, *, is_new: bool, version: int | None) -> list[Step]:
         """Return the steps of an entry, and go on after it.
@@ -133,11 +133,11 @@ class Replayed:
         """
         self._before = self._catalog
         catalog = self._catalog.copy()
-        catalog.begin_period()
-        catalog.fresh |= self._new
+        catalog.begin_generation()
+        catalog.new_generations |= self._new
         steps: list[Step] = []
         if entry.sql is not None and entry.sql.text != entry.sql.source.text:
-            catalog.distrust("execute")  # what its variables name may be any table
+            catalog.allow_for_code("execute")  # what its variables name may be any table
         if entry.sql is not None and not entry.sql.problems:
             steps, catalog = follow(
                 entry.sql,
@@ -150,13 +150,13 @@ class Replayed:
         elif entry.python is not None:
             if entry.inside is not None:
                 steps = within(entry.inside.of(0), entry.inside.file, catalog, self._grammar, version=version)
-            catalog.distrust(entry.python.text)
-            catalog.distrust("execute")
+            catalog.allow_for_code(entry.python.text)
+            catalog.allow_for_code("execute")
         else:
             catalog.lose_track()
         catalog = catalog.copy()
         catalog.end_session()
-        self._new = catalog.fresh if is_new else catalog.fresh & self._new
+        self._new = catalog.new_generations if is_new else catalog.new_generations & self._new
         self._catalog = catalog
         return steps
 
@@ -166,9 +166,9 @@ class Replayed:
         if rollback.sql is None or rollback.sql.problems:
             return None
         catalog = self._catalog.copy()
-        catalog.begin_period()
+        catalog.begin_generation()
         if rollback.sql.text != rollback.sql.source.text:
-            catalog.distrust("execute")
+            catalog.allow_for_code("execute")
         steps, undone = follow(
             rollback.sql, catalog, self._grammar, version=version, is_transactional=rollback.is_transactional
         )
@@ -238,7 +238,7 @@ def follow(
         elif (found := _savepoint(statement)) is not None:
             name, is_rollback = found
             if is_rollback:
-                after = savepoints.get(name) or _opened(after)
+                after = savepoints.get(name) or _lost_track(after)
             else:
                 savepoints[name] = after
         catalog = _committed(after) if begun is None else after
@@ -291,25 +291,25 @@ def within(
         step = _step(file, statement, catalog, grammar, version=version, is_conditional=part.is_conditional)
         steps.append(step)
         catalog = step.after
-        open_branches = [(number, _distrusting(outer, statement.text)) for number, outer in open_branches]
+        open_branches = [(number, _after_code(outer, statement.text)) for number, outer in open_branches]
     return steps
 
 
-def _distrusting(catalog: Catalog, code: str) -> Catalog:
+def _after_code(catalog: Catalog, code: str) -> Catalog:
     catalog = catalog.copy()
-    catalog.distrust(code)
+    catalog.allow_for_code(code)
     return catalog
 
 
 def _committed(catalog: Catalog) -> Catalog:
-    if not catalog.brief:
+    if not catalog.dropped_on_commit:
         return catalog
     catalog = catalog.copy()
     catalog.end_transaction()
     return catalog
 
 
-def _opened(catalog: Catalog) -> Catalog:
+def _lost_track(catalog: Catalog) -> Catalog:
     catalog = catalog.copy()
     catalog.lose_track()
     return catalog

@@ -243,7 +243,7 @@ class _Replaying:
 
     def __init__(self, before: Catalog, grammar: Grammar, version: int | None) -> None:
         self.catalog = before.copy()
-        self.catalog.begin_period()
+        self.catalog.begin_generation()
         self._grammar = grammar
         self._version = version
 

@@ -14,19 +14,19 @@ from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from zmig.lint.replay.objects import Function
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 
-def function(scene: Scene, statement: pg.AlterFunctionStmt) -> None:
+def function(replay: StatementReplay, statement: pg.AlterFunctionStmt) -> None:
     """ALTER FUNCTION ... of how it runs: its volatility, whose rights it has, its settings."""
     written = tree.name(statement.func.objname)
-    name = scene.catalog.find_function(scene.path, written) or scene.full(written)
-    scene.aim(name, Space.FUNCTION)
-    arguments = types.of_arguments(statement.func, scene.catalog, scene.path)
-    for one in scene.catalog.functions(name):
+    name = replay.catalog.find_function(replay.path, written) or replay.full(written)
+    replay.add_target(name, Space.FUNCTION)
+    arguments = types.of_arguments(statement.func, replay.catalog, replay.path)
+    for one in replay.catalog.functions(name):
         if statement.func.args_unspecified or one.arguments == arguments:
-            scene.catalog.put_function(_changed(one, statement))
-    scene.say(Redefines(Ref(ObjectKind.FUNCTION, name), what="options"))
+            replay.catalog.put_function(_changed(one, statement))
+    replay.record(Redefines(Ref(ObjectKind.FUNCTION, name), what="options"))
 
 
 def _changed(one: Function, statement: pg.AlterFunctionStmt) -> Function:
@@ -51,15 +51,15 @@ def _settings(before: frozenset[str], change: pg.VariableSetStmt) -> frozenset[s
     return before - {name} if change.kind == pg.VAR_RESET else before | {name}
 
 
-def policy(scene: Scene, statement: pg.AlterPolicyStmt) -> None:
+def policy(replay: StatementReplay, statement: pg.AlterPolicyStmt) -> None:
     """ALTER POLICY."""
-    name = scene.relation(statement.table)
-    scene.aim(name)
-    table = scene.table(name)
+    name = replay.relation(statement.table)
+    replay.add_target(name)
+    table = replay.table(name)
     known = table.policies.get(statement.policy_name)
-    if known is None and table.is_whole and scene.catalog.is_certain(table):
-        raise scene.missing(ObjectKind.POLICY, Name(name.name, statement.policy_name))
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if known is None and table.is_whole and replay.catalog.is_certain(table):
+        raise replay.missing(ObjectKind.POLICY, Name(name.name, statement.policy_name))
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
     if known is not None:
         changed = replace(
             known,
@@ -67,11 +67,11 @@ def policy(scene: Scene, statement: pg.AlterPolicyStmt) -> None:
             check=tree.expression(statement.with_check) or known.check,
             roles=tuple(tree.role(node.role_spec) for node in statement.roles) or known.roles,
         )
-        scene.catalog.put(replace(table, policies={**table.policies, known.name: changed}))
-    scene.say(Redefines(Ref(ObjectKind.POLICY, name, statement.policy_name), what="policy"))
+        replay.catalog.put(replace(table, policies={**table.policies, known.name: changed}))
+    replay.record(Redefines(Ref(ObjectKind.POLICY, name, statement.policy_name), what="policy"))
     if access.is_always_true(statement.qual):
         opened = f"shows all its rows to those whom the policy `{statement.policy_name}` is for"
-        scene.say(OpensRows(name, opened, statement.policy_name))
+        replay.record(OpensRows(name, opened, statement.policy_name))
 
 
 _OWNED = {
@@ -83,29 +83,29 @@ _OWNED = {
 }
 
 
-def owner(scene: Scene, statement: pg.AlterOwnerStmt) -> None:
+def owner(replay: StatementReplay, statement: pg.AlterOwnerStmt) -> None:
     """ALTER ... OWNER TO, of what is no table."""
     kind = _OWNED.get(statement.object_type)
     if kind is not None:
-        scene.say(Redefines(Ref(kind, tree.object_name(statement.object)), what="owner"))
+        replay.record(Redefines(Ref(kind, tree.object_name(statement.object)), what="owner"))
 
 
-def role(scene: Scene, statement: pg.AlterRoleStmt) -> None:
+def role(replay: StatementReplay, statement: pg.AlterRoleStmt) -> None:
     """ALTER ROLE and ALTER USER."""
     name = tree.role(statement.role)
-    access.role(scene, name, statement.options)
-    scene.say(Redefines(Ref(ObjectKind.ROLE, Name(None, name)), what="options"))
+    access.role(replay, name, statement.options)
+    replay.record(Redefines(Ref(ObjectKind.ROLE, Name(None, name)), what="options"))
 
 
-def extension(scene: Scene, statement: pg.AlterExtensionStmt) -> None:
+def extension(replay: StatementReplay, statement: pg.AlterExtensionStmt) -> None:
     """ALTER EXTENSION ... UPDATE, whose script may make anything."""
-    scene.catalog.distrust("execute")
-    scene.say(Redefines(Ref(ObjectKind.EXTENSION, Name(None, statement.extname)), what="version"))
+    replay.catalog.allow_for_code("execute")
+    replay.record(Redefines(Ref(ObjectKind.EXTENSION, Name(None, statement.extname)), what="version"))
 
 
-def statistics(scene: Scene, statement: pg.CreateStatsStmt) -> None:
+def statistics(replay: StatementReplay, statement: pg.CreateStatsStmt) -> None:
     """CREATE STATISTICS."""
     for node in statement.relations:
-        name = scene.relation(node.range_var)
-        if isinstance(scene.catalog.relation(name), (Table, type(None))):
-            scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        name = replay.relation(node.range_var)
+        if isinstance(replay.catalog.relation(name), (Table, type(None))):
+            replay.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)

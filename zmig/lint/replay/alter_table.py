@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.lint.replay.objects import Constraint
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 _PASSES = (
     {pg.AT_DropColumn, pg.AT_DropConstraint, pg.AT_DropNotNull, pg.AT_DropExpression, pg.AT_DropIdentity},
@@ -49,41 +49,41 @@ _PASSES = (
 """What comes first, whatever is written first; the rest comes after."""
 
 
-def alter(scene: Scene, statement: pg.AlterTableStmt) -> None:
+def alter(replay: StatementReplay, statement: pg.AlterTableStmt) -> None:
     """ALTER TABLE, and what shares its grammar: ALTER INDEX, VIEW, SEQUENCE, MATERIALIZED VIEW, FOREIGN TABLE."""
-    name = scene.relation(statement.relation, is_optional=statement.missing_ok)
+    name = replay.relation(statement.relation, is_optional=statement.missing_ok)
     if name is None:
         return
-    scene.aim(name)
-    relation = scene.catalog.relation(name)
+    replay.add_target(name)
+    relation = replay.catalog.relation(name)
     if statement.objtype == pg.OBJECT_INDEX or isinstance(relation, Index):
-        _alter_index(scene, name, statement)
+        _alter_index(replay, name, statement)
         return
     if statement.objtype in (pg.OBJECT_VIEW, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE) or (
         relation is not None and not isinstance(relation, Table)
     ):
-        _alter_other(scene, name, statement)
+        _alter_other(replay, name, statement)
         return
     is_only = not statement.relation.inh
     numbered = [(number, node.alter_table_cmd) for number, node in enumerate(statement.cmds)]
     for number, command in sorted(numbered, key=lambda one: (_pass_of(one[1]), one[0])):
-        with scene.in_action(number):
-            _do(scene, name, command, is_only=is_only)
+        with replay.within_action(number):
+            _do(replay, name, command, is_only=is_only)
 
 
 def _pass_of(command: pg.AlterTableCmd) -> int:
     return next((number for number, some in enumerate(_PASSES) if command.subtype in some), len(_PASSES))
 
 
-def _do(scene: Scene, name: Name, command: pg.AlterTableCmd, *, is_only: bool) -> None:
-    scene.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
+def _do(replay: StatementReplay, name: Name, command: pg.AlterTableCmd, *, is_only: bool) -> None:
+    replay.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
     action = _ACTIONS.get(command.subtype)
     if action is None:
         return
-    table = scene.table(name)
-    if scene.catalog.relation(name) is None:
-        scene.catalog.put(table)
-    action(scene, table, command, is_only)
+    table = replay.table(name)
+    if replay.catalog.relation(name) is None:
+        replay.catalog.put(table)
+    action(replay, table, command, is_only)
 
 
 _SHARE_UPDATE = LockMode.SHARE_UPDATE_EXCLUSIVE
@@ -116,12 +116,12 @@ _MODES = {
 # constraints
 
 
-def _add_constraint(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    add_constraint(scene, table, tree.defined(command).constraint, is_only=is_only)
+def _add_constraint(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    add_constraint(replay, table, tree.defined(command).constraint, is_only=is_only)
 
 
 def add_constraint(
-    scene: Scene,
+    replay: StatementReplay,
     table: Table,
     declared: pg.Constraint,
     columns: tuple[str, ...] = (),
@@ -130,41 +130,41 @@ def add_constraint(
     is_of_new_column: bool = False,
     is_checked: bool = True,
 ) -> None:
-    """Add a constraint, and say what it takes; `is_checked` is False where no row can break it."""
+    """Add a constraint, and record what it takes; `is_checked` is False where no row can break it."""
     if not constraints.is_constraint(declared):
         return
     is_key = declared.contype == pg.CONSTR_FOREIGN
     if not is_of_new_column:
-        scene.lock(table.name, LockMode.SHARE_ROW_EXCLUSIVE if is_key else LockMode.ACCESS_EXCLUSIVE)
+        replay.lock(table.name, LockMode.SHARE_ROW_EXCLUSIVE if is_key else LockMode.ACCESS_EXCLUSIVE)
     if declared.contype == pg.CONSTR_PRIMARY:
-        _need_no_primary_key(scene, table)
+        _need_no_primary_key(replay, table)
     if not (is_key or is_only):
-        for child in scene.catalog.descendants_of(table.name):
-            scene.lock(child.name, LockMode.ACCESS_EXCLUSIVE)
+        for child in replay.catalog.descendants_of(table.name):
+            replay.lock(child.name, LockMode.ACCESS_EXCLUSIVE)
     before = table
-    table, added = constraints.add(scene, table, declared, columns)
-    constraints.need_columns(scene, table, added.columns)
-    scene.catalog.put(table)
-    scene.make(ObjectKind.CONSTRAINT, table.name, added.name)
+    table, added = constraints.add(replay, table, declared, columns)
+    constraints.need_columns(replay, table, added.columns)
+    replay.catalog.put(table)
+    replay.make(ObjectKind.CONSTRAINT, table.name, added.name)
     alone = is_only or declared.is_no_inherit
-    _say_work(scene, before, added, declared, is_only=alone, is_checked=is_checked)
+    _record_work(replay, before, added, declared, is_only=alone, is_checked=is_checked)
     if not (alone or is_key or added.kind.has_index):
-        _hand_down(scene, table, added)
+        _hand_down(replay, table, added)
 
 
-def _hand_down(scene: Scene, table: Table, added: Constraint) -> None:
+def _hand_down(replay: StatementReplay, table: Table, added: Constraint) -> None:
     """Give a constraint to all that inherits a table."""
-    for child in scene.catalog.descendants_of(table.name):
+    for child in replay.catalog.descendants_of(table.name):
         inherited = {added.name: replace(added, is_inherited=True), **child.constraints}
         is_not_null = added.kind is ConstraintKind.NOT_NULL and added.is_valid
         kept = constraints.never_null(child, added.columns) if is_not_null else child
-        scene.catalog.put(replace(kept, constraints=inherited))
+        replay.catalog.put(replace(kept, constraints=inherited))
 
 
-def _need_no_primary_key(scene: Scene, table: Table) -> None:
+def _need_no_primary_key(replay: StatementReplay, table: Table) -> None:
     key = table.primary_key
-    if key is not None and scene.catalog.is_certain(table):
-        raise scene.fail(
+    if key is not None and replay.catalog.is_certain(table):
+        raise replay.fail(
             FailureCause.EXISTS,
             f"`{table.name.name}` already has the primary key `{key.name}`",
             f"drop it first: `drop constraint {key.name}`",
@@ -172,134 +172,142 @@ def _need_no_primary_key(scene: Scene, table: Table) -> None:
         )
 
 
-def _say_work(
-    scene: Scene, before: Table, added: Constraint, declared: pg.Constraint, *, is_only: bool, is_checked: bool
+def _record_work(
+    replay: StatementReplay,
+    before: Table,
+    added: Constraint,
+    declared: pg.Constraint,
+    *,
+    is_only: bool,
+    is_checked: bool,
 ) -> None:
-    stored = scene.catalog.stored(before, is_only=is_only)
+    stored = replay.catalog.stored(before, is_only=is_only)
     match added.kind:
         case ConstraintKind.CHECK:
             if added.is_valid and added.is_enforced and is_checked:
                 for one in stored:
                     reason = f"check `{added.name}` for every row"
-                    _scan(scene, one, ScanCause.CHECK, reason, constraint=added.name)
+                    _scan(replay, one, ScanCause.CHECK, reason, constraint=added.name)
         case ConstraintKind.NOT_NULL:
             if added.is_valid:
                 for one in stored:
-                    alter_column.say_not_null(scene, one, added.columns[0], ScanCause.NOT_NULL)
+                    alter_column.record_not_null(replay, one, added.columns[0], ScanCause.NOT_NULL)
         case ConstraintKind.FOREIGN_KEY:
-            _say_foreign_key(scene, before, added, stored, is_checked=is_checked)
+            _record_foreign_key(replay, before, added, stored, is_checked=is_checked)
         case _:
-            _say_index(scene, before, added, stored, is_new=not declared.indexname, is_only=is_only)
+            _record_index(replay, before, added, stored, is_new=not declared.indexname, is_only=is_only)
 
 
-def _scan(scene: Scene, table: Table, cause: ScanCause, reason: str, *, constraint: str | None = None) -> None:
-    scene.say(Scans(table.name, LockMode.ACCESS_EXCLUSIVE, cause, reason, constraint=constraint))
-
-
-def _say_index(
-    scene: Scene, before: Table, added: Constraint, stored: tuple[Table, ...], *, is_new: bool, is_only: bool
+def _scan(
+    replay: StatementReplay, table: Table, cause: ScanCause, reason: str, *, constraint: str | None = None
 ) -> None:
-    below = () if is_only else scene.catalog.descendants_of(before.name)
+    replay.record(Scans(table.name, LockMode.ACCESS_EXCLUSIVE, cause, reason, constraint=constraint))
+
+
+def _record_index(
+    replay: StatementReplay, before: Table, added: Constraint, stored: tuple[Table, ...], *, is_new: bool, is_only: bool
+) -> None:
+    below = () if is_only else replay.catalog.descendants_of(before.name)
     if added.kind is ConstraintKind.PRIMARY_KEY:
         for one in stored:
             for column in added.columns:
-                alter_column.say_not_null(scene, one, column, ScanCause.PRIMARY_KEY, known=before)
+                alter_column.record_not_null(replay, one, column, ScanCause.PRIMARY_KEY, known=before)
         for child in below:
-            scene.catalog.put(constraints.never_null(child, added.columns))
+            replay.catalog.put(constraints.never_null(child, added.columns))
     if not is_new:
         return
     is_partitioned = before.kind is TableKind.PARTITIONED
     for one in stored if is_partitioned else (before,):
-        scene.say(Builds(added.index if one.name == before.name else None, one.name, LockMode.ACCESS_EXCLUSIVE))
-    index = None if added.index is None else scene.catalog.index(added.index)
+        replay.record(Builds(added.index if one.name == before.name else None, one.name, LockMode.ACCESS_EXCLUSIVE))
+    index = None if added.index is None else replay.catalog.index(added.index)
     for child in below if is_partitioned and index is not None else ():
         assert index is not None, "else nothing is gone through"
-        scene.lock(child.name, LockMode.ACCESS_EXCLUSIVE)
-        scene.catalog.put(constraints.copy_index(scene, scene.table(child.name), index, parent=index.name))
+        replay.lock(child.name, LockMode.ACCESS_EXCLUSIVE)
+        replay.catalog.put(constraints.copy_index(replay, replay.table(child.name), index, parent=index.name))
 
 
-def _say_foreign_key(
-    scene: Scene, before: Table, added: Constraint, stored: tuple[Table, ...], *, is_checked: bool
+def _record_foreign_key(
+    replay: StatementReplay, before: Table, added: Constraint, stored: tuple[Table, ...], *, is_checked: bool
 ) -> None:
     if added.references is None:
         return
-    constraints.need_key(scene, added)
-    scene.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
+    constraints.need_key(replay, added)
+    replay.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     if before.kind is TableKind.PARTITIONED:
-        for child in scene.catalog.descendants_of(before.name):
-            scene.lock(child.name, LockMode.SHARE_ROW_EXCLUSIVE)
-        _hand_down(scene, before, added)
+        for child in replay.catalog.descendants_of(before.name):
+            replay.lock(child.name, LockMode.SHARE_ROW_EXCLUSIVE)
+        _hand_down(replay, before, added)
     if added.is_valid and added.is_enforced and is_checked:
         for one in stored:
-            scene.say(Validates(added.name, one.name, added.references, LockMode.SHARE_ROW_EXCLUSIVE))
+            replay.record(Validates(added.name, one.name, added.references, LockMode.SHARE_ROW_EXCLUSIVE))
 
 
-def _find_constraint(scene: Scene, table: Table, name: str) -> Constraint | None:
+def _find_constraint(replay: StatementReplay, table: Table, name: str) -> Constraint | None:
     """Return a constraint that a statement needs; None where it is not known. Raises StatementFails."""
     found = table.constraints.get(name)
-    if found is None and scene.catalog.is_certain(table):
+    if found is None and replay.catalog.is_certain(table):
         # NOT NULL constraints have names since 18, which earlier statements need not show.
         is_gone = name in table.missing_constraints
         if is_gone or (table.is_whole and not name.endswith("_not_null") and not table.parents):
-            raise scene.missing("constraint", Name(table.name.name, name))
+            raise replay.missing("constraint", Name(table.name.name, name))
     return found
 
 
-def _validate_constraint(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    found = _find_constraint(scene, table, command.name)
+def _validate_constraint(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    found = _find_constraint(replay, table, command.name)
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE
     if found is not None and found.is_valid:
         return
     if found is not None and found.kind is ConstraintKind.FOREIGN_KEY and found.references is not None:
-        scene.lock(found.references, LockMode.ROW_SHARE)
-        for one in scene.catalog.stored(table, is_only=is_only):
-            scene.say(Validates(found.name, one.name, found.references, mode))
+        replay.lock(found.references, LockMode.ROW_SHARE)
+        for one in replay.catalog.stored(table, is_only=is_only):
+            replay.record(Validates(found.name, one.name, found.references, mode))
     else:
         cause = ScanCause.NOT_NULL if found is not None and found.kind is ConstraintKind.NOT_NULL else ScanCause.CHECK
-        for one in scene.catalog.stored(table, is_only=is_only):
-            scene.lock(one.name, mode)
+        for one in replay.catalog.stored(table, is_only=is_only):
+            replay.lock(one.name, mode)
             reason = f"check `{command.name}` for every row"
-            scene.say(Scans(one.name, mode, cause, reason, constraint=command.name))
+            replay.record(Scans(one.name, mode, cause, reason, constraint=command.name))
     if found is None:
         return
-    for one in (table, *scene.catalog.descendants_of(table.name)):
+    for one in (table, *replay.catalog.descendants_of(table.name)):
         known = one.constraints.get(found.name)
         if known is not None:
             valid = replace(one, constraints={**one.constraints, found.name: replace(known, is_valid=True)})
             if found.kind is ConstraintKind.NOT_NULL:
                 valid = constraints.never_null(valid, found.columns)
-            scene.catalog.put(valid)
-    scene.say(Redefines(Ref(ObjectKind.CONSTRAINT, table.name, found.name), what="validated"))
+            replay.catalog.put(valid)
+    replay.record(Redefines(Ref(ObjectKind.CONSTRAINT, table.name, found.name), what="validated"))
 
 
-def _drop_constraint(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _drop_constraint(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     if command.missing_ok and command.name not in table.constraints:
         return
-    found = _find_constraint(scene, table, command.name)
-    if found is not None and found.is_inherited and table.parents and scene.catalog.is_certain(table):
-        raise scene.fail(
+    found = _find_constraint(replay, table, command.name)
+    if found is not None and found.is_inherited and table.parents and replay.catalog.is_certain(table):
+        raise replay.fail(
             FailureCause.REFUSED,
             f"`{table.name.name}` inherits the constraint `{found.name}`",
             f"drop it from `{table.parents[0].name}`",
         )
-    drop.constraint(scene, table, command.name, cascade=command.behavior == pg.DROP_CASCADE)
+    drop.constraint(replay, table, command.name, cascade=command.behavior == pg.DROP_CASCADE)
 
 
 # columns
 
 
-def _add_column(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _add_column(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     declared = tree.defined(command).column_def
-    if not alter_column.add(scene, table, declared, is_optional=command.missing_ok, is_only=is_only):
+    if not alter_column.add(replay, table, declared, is_optional=command.missing_ok, is_only=is_only):
         return
     for constraint, columns in constraints.declared_with(declared):
-        column = scene.table(table.name).column(declared.colname)
+        column = replay.table(table.name).column(declared.colname)
         has_value = column is not None and column.default is not None and not column.default.is_null
         is_key = constraint.contype == pg.CONSTR_FOREIGN
         has_value = has_value or (column is not None and column.identity is not None)
         add_constraint(
-            scene,
-            scene.table(table.name),
+            replay,
+            replay.table(table.name),
             constraint,
             columns,
             is_only=is_only,
@@ -311,10 +319,10 @@ def _add_column(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: 
 # storage and the rest
 
 
-def _rewrite(cause: RewriteCause, reason: str) -> Callable[[Scene, Table, pg.AlterTableCmd, bool], None]:
-    def apply(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _rewrite(cause: RewriteCause, reason: str) -> Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]:
+    def apply(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
         if table.kind is TableKind.TABLE or not table.is_whole:
-            scene.say(Rewrites(table.name, cause, reason.format(name=command.name)))
+            replay.record(Rewrites(table.name, cause, reason.format(name=command.name)))
 
     return apply
 
@@ -323,124 +331,124 @@ _REFUSES_LOGGED_PARTITIONED = 18
 """The first version that refuses what those before pass over."""
 
 
-def _set_persistence(persistence: Persistence) -> Callable[[Scene, Table, pg.AlterTableCmd, bool], None]:
-    def apply(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-        if table.kind is TableKind.PARTITIONED and scene.version >= _REFUSES_LOGGED_PARTITIONED:
+def _set_persistence(persistence: Persistence) -> Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]:
+    def apply(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+        if table.kind is TableKind.PARTITIONED and replay.version >= _REFUSES_LOGGED_PARTITIONED:
             reason = f"`{table.name.name}` is partitioned, and only its partitions are logged, or not"
-            raise scene.fail(FailureCause.REFUSED, reason, "change its partitions", (table.ref,))
+            raise replay.fail(FailureCause.REFUSED, reason, "change its partitions", (table.ref,))
         if (table.persistence is persistence and table.is_whole) or table.kind is TableKind.PARTITIONED:
             return
-        _need_alike(scene, table, persistence)
+        _need_alike(replay, table, persistence)
         word = "unlogged" if persistence is Persistence.UNLOGGED else "logged"
-        scene.say(Rewrites(table.name, RewriteCause.PERSISTENCE, f"it becomes {word}"))
+        replay.record(Rewrites(table.name, RewriteCause.PERSISTENCE, f"it becomes {word}"))
         after = replace(table, persistence=persistence)
-        scene.catalog.put(after)
-        scene.say(Redefines(table.ref, table, after, word))
+        replay.catalog.put(after)
+        replay.record(Redefines(table.ref, table, after, word))
 
     return apply
 
 
-def _need_alike(scene: Scene, table: Table, persistence: Persistence) -> None:
+def _need_alike(replay: StatementReplay, table: Table, persistence: Persistence) -> None:
     """Raise StatementFails where a table that is logged would reference one that is not."""
     if persistence is Persistence.UNLOGGED:
-        others = [one for one, _ in scene.catalog.referencing(table.name) if one.name != table.name]
+        others = [one for one, _ in replay.catalog.referencing(table.name) if one.name != table.name]
     else:
         names = (key.references for key in table.foreign_keys)
-        others = [scene.table(one) for one in names if one is not None and one != table.name]
+        others = [replay.table(one) for one in names if one is not None and one != table.name]
     wrong = next((one for one in others if one.is_whole and one.persistence is not persistence), None)
-    if wrong is not None and scene.catalog.is_certain(wrong):
+    if wrong is not None and replay.catalog.is_certain(wrong):
         said = "references it and is logged" if persistence is Persistence.UNLOGGED else "is referenced and unlogged"
         reason = f"`{table.name.name}` cannot be set so alone: `{wrong.name.name}` {said}"
-        raise scene.fail(FailureCause.REFUSED, reason, f"change `{wrong.name.name}` first", (wrong.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, f"change `{wrong.name.name}` first", (wrong.ref,))
 
 
-def _set_access_method(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _set_access_method(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     if command.name not in ("", "heap"):
-        scene.say(Rewrites(table.name, RewriteCause.ACCESS_METHOD, f"it is stored by `{command.name}` from now on"))
+        replay.record(Rewrites(table.name, RewriteCause.ACCESS_METHOD, f"it is stored by `{command.name}` from now on"))
 
 
 def _row_security(*, has: bool | None = None, forces: bool | None = None) -> Callable[..., None]:
-    def apply(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    def apply(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
         after = replace(
             table,
             has_row_security=table.has_row_security if has is None else has,
             forces_row_security=table.forces_row_security if forces is None else forces,
         )
-        scene.catalog.put(after)
-        scene.say(Redefines(table.ref, table, after, "row security"))
+        replay.catalog.put(after)
+        replay.record(Redefines(table.ref, table, after, "row security"))
         if has is False:
-            scene.say(OpensRows(table.name, "shows all its rows to whoever may read it"))
+            replay.record(OpensRows(table.name, "shows all its rows to whoever may read it"))
         elif forces is False:
-            scene.say(OpensRows(table.name, "shows all its rows to its owner"))
+            replay.record(OpensRows(table.name, "shows all its rows to its owner"))
 
     return apply
 
 
-def _replica_identity(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _replica_identity(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).replica_identity_stmt
     kinds = {"d": "default", "f": "full", "n": "nothing", "i": f"index {asked.name}"}
     after = replace(table, replica_identity=kinds.get(asked.identity_type, "default"))
-    scene.catalog.put(after)
-    scene.say(Redefines(table.ref, table, after, "replica identity"))
+    replay.catalog.put(after)
+    replay.record(Redefines(table.ref, table, after, "replica identity"))
 
 
-def _switch_triggers(*, on: bool) -> Callable[[Scene, Table, pg.AlterTableCmd, bool], None]:
-    def apply(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _switch_triggers(*, on: bool) -> Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]:
+    def apply(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
         changed = {
             name: replace(one, is_enabled=on)
             for name, one in table.triggers.items()
             if not command.name or name == command.name
         }
-        if command.name and not changed and table.is_whole and scene.catalog.is_certain(table):
-            raise scene.missing("trigger", Name(table.name.name, command.name))
+        if command.name and not changed and table.is_whole and replay.catalog.is_certain(table):
+            raise replay.missing("trigger", Name(table.name.name, command.name))
         after = replace(table, triggers={**table.triggers, **changed})
-        scene.catalog.put(after)
-        scene.say(Redefines(table.ref, table, after, "trigger"))
+        replay.catalog.put(after)
+        replay.record(Redefines(table.ref, table, after, "trigger"))
         if not on:
-            scene.say(StopsTriggers(table.name, command.name or None))
+            replay.record(StopsTriggers(table.name, command.name or None))
 
     return apply
 
 
-def _owner(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    scene.catalog.put(replace(table, owner=tree.role(command.newowner)))
+def _owner(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    replay.catalog.put(replace(table, owner=tree.role(command.newowner)))
 
 
-def _inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = scene.relation(tree.defined(command).range_var)
-    scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
-    scene.catalog.put(replace(table, parents=(*table.parents, name)))
+def _inherit(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    name = replay.relation(tree.defined(command).range_var)
+    replay.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    replay.catalog.put(replace(table, parents=(*table.parents, name)))
 
 
-def _no_inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = scene.relation(tree.defined(command).range_var)
-    scene.lock(name, LockMode.ACCESS_SHARE)
+def _no_inherit(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    name = replay.relation(tree.defined(command).range_var)
+    replay.lock(name, LockMode.ACCESS_SHARE)
     parents = tuple(one for one in table.parents if one != name)
     columns = {key: replace(one, is_inherited=bool(parents)) for key, one in table.columns.items()}
     kept = {key: replace(one, is_inherited=bool(parents)) for key, one in table.constraints.items()}
-    scene.catalog.put(replace(table, parents=parents, columns=columns, constraints=kept))
+    replay.catalog.put(replace(table, parents=parents, columns=columns, constraints=kept))
 
 
-def _attach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _attach(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).partition_cmd
-    name = scene.relation(asked.name)
-    if scene.catalog.table(table.name) is None or not table.is_whole:
+    name = replay.relation(asked.name)
+    if replay.catalog.table(table.name) is None or not table.is_whole:
         table = replace(table, kind=TableKind.PARTITIONED)
-        scene.catalog.put(table)
-    partitions.attach(scene, table, scene.table(name), partitions.bound(asked.bound))
+        replay.catalog.put(table)
+    partitions.attach(replay, table, replay.table(name), partitions.bound(asked.bound))
 
 
-def _detach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+def _detach(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).partition_cmd
-    name = scene.relation(asked.name)
-    child = scene.table(name)
-    if child.is_whole and table.is_whole and table.name not in child.parents and scene.catalog.is_certain(child):
+    name = replay.relation(asked.name)
+    child = replay.table(name)
+    if child.is_whole and table.is_whole and table.name not in child.parents and replay.catalog.is_certain(child):
         reason = f"`{name.name}` is no partition of `{table.name.name}`"
-        raise scene.fail(FailureCause.REFUSED, reason, "correct the name", (child.ref,))
-    scene.catalog.put(partitions.detach(scene, table, child, concurrently=asked.concurrent))
+        raise replay.fail(FailureCause.REFUSED, reason, "correct the name", (child.ref,))
+    replay.catalog.put(partitions.detach(replay, table, child, concurrently=asked.concurrent))
 
 
-_ACTIONS: dict[int, Callable[[Scene, Table, pg.AlterTableCmd, bool], None]] = {
+_ACTIONS: dict[int, Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]] = {
     pg.AT_AddColumn: _add_column,
     pg.AT_DropColumn: alter_column.drop_column,
     pg.AT_AlterColumnType: alter_column.change_type,
@@ -480,33 +488,33 @@ _ACTIONS: dict[int, Callable[[Scene, Table, pg.AlterTableCmd, bool], None]] = {
 # indexes and views
 
 
-def _alter_index(scene: Scene, name: Name, statement: pg.AlterTableStmt) -> None:
-    index = scene.catalog.index(name)
+def _alter_index(replay: StatementReplay, name: Name, statement: pg.AlterTableStmt) -> None:
+    index = replay.catalog.index(name)
     for node in statement.cmds:
         command = node.alter_table_cmd
         if command.subtype == pg.AT_AttachPartition:
-            part = scene.catalog.index(scene.relation(tree.defined(command).partition_cmd.name))
+            part = replay.catalog.index(replay.relation(tree.defined(command).partition_cmd.name))
             if part is not None:
-                scene.catalog.put(replace(part, parent=name))
-                scene.lock(part.table, LockMode.ACCESS_SHARE)
+                replay.catalog.put(replace(part, parent=name))
+                replay.lock(part.table, LockMode.ACCESS_SHARE)
             if index is not None:
-                scene.lock(index.table, LockMode.ACCESS_SHARE)
+                replay.lock(index.table, LockMode.ACCESS_SHARE)
         elif command.subtype == pg.AT_SetTableSpace and index is not None:
-            scene.say(Builds(name, index.table, LockMode.ACCESS_EXCLUSIVE, is_rebuilt=True))
-            scene.lock(index.table, LockMode.ACCESS_EXCLUSIVE)
+            replay.record(Builds(name, index.table, LockMode.ACCESS_EXCLUSIVE, is_rebuilt=True))
+            replay.lock(index.table, LockMode.ACCESS_EXCLUSIVE)
 
 
-def _alter_other(scene: Scene, name: Name, statement: pg.AlterTableStmt) -> None:
-    view = scene.catalog.view(name)
+def _alter_other(replay: StatementReplay, name: Name, statement: pg.AlterTableStmt) -> None:
+    view = replay.catalog.view(name)
     is_stored = statement.objtype == pg.OBJECT_MATVIEW or (view is not None and view.is_materialized)
     for number, node in enumerate(statement.cmds):
         command = node.alter_table_cmd
-        with scene.in_action(number):
-            scene.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
+        with replay.within_action(number):
+            replay.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
             if is_stored and command.subtype == pg.AT_SetTableSpace:
-                scene.say(Rewrites(name, RewriteCause.TABLESPACE, f"it moves to the tablespace `{command.name}`"))
+                replay.record(Rewrites(name, RewriteCause.TABLESPACE, f"it moves to the tablespace `{command.name}`"))
             elif is_stored and command.subtype == pg.AT_SetAccessMethod and command.name not in ("", "heap"):
                 reason = f"it is stored by `{command.name}` from now on"
-                scene.say(Rewrites(name, RewriteCause.ACCESS_METHOD, reason))
+                replay.record(Rewrites(name, RewriteCause.ACCESS_METHOD, reason))
             elif command.subtype in (pg.AT_SetRelOptions, pg.AT_ResetRelOptions) and view is not None:
-                scene.say(Redefines(view.ref, view, view, "options"))
+                replay.record(Redefines(view.ref, view, view, "options"))

@@ -10,7 +10,7 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.layers import Layers
+from zmig.lint.replay.immutable_map import ImmutableMap
 from zmig.lint.replay.objects import (
     BUILT_IN,
     TEMPORARY,
@@ -46,30 +46,30 @@ class Catalog:
     """What is there after the statements so far."""
 
     __slots__ = (
-        "_dependents", "_doubts", "_functions", "_gone", "_indexes", "_is_open", "_opened", "_relations", "_schemas",
-        "_types", "brief", "extensions", "fresh", "period", "roles",
+        "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_relations", "_schemas",
+        "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations", "roles",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._relations: Layers[Name, Relation] = Layers()
-        self._types: Layers[Name, UserType] = Layers()
-        self._functions: Layers[Name, tuple[Function, ...]] = Layers()
-        self._schemas: Layers[str, Schema] = Layers()
-        self._dependents: Layers[Node, frozenset[Node]] = Layers()
-        self._gone: Layers[Node, bool] = Layers()
-        self._doubts: frozenset[str] = frozenset()
+        self._relations: ImmutableMap[Name, Relation] = ImmutableMap()
+        self._types: ImmutableMap[Name, UserType] = ImmutableMap()
+        self._functions: ImmutableMap[Name, tuple[Function, ...]] = ImmutableMap()
+        self._schemas: ImmutableMap[str, Schema] = ImmutableMap()
+        self._dependents: ImmutableMap[Node, frozenset[Node]] = ImmutableMap()
+        self._gone: ImmutableMap[Node, bool] = ImmutableMap()
+        self._uncertain_names: frozenset[str] = frozenset()
         self._indexes = 0
         self._is_open = False
-        self._opened = 0
-        """The period since which things may have changed unseen."""
+        self._certain_from = 0
+        """What was made in a generation before this one may have changed unseen."""
         self.extensions: frozenset[str] = frozenset()
         self.roles: frozenset[str] = frozenset()
-        self.brief: frozenset[Name] = frozenset()
+        self.dropped_on_commit: frozenset[Name] = frozenset()
         """Temporary tables that are dropped at the next commit."""
-        self.period = 0
-        """A mark of what is made from now on; one begins with each entry, and where names may have changed unseen."""
-        self.fresh: frozenset[int] = frozenset()
-        """The periods of which nobody can be using anything."""
+        self.generation = 0
+        """The mark of what is made from now on; one begins with each entry, and where names may have changed unseen."""
+        self.new_generations: frozenset[int] = frozenset()
+        """The generations of which nobody can be using anything."""
 
     def copy(self) -> Catalog:
         """Return another one that can be changed by itself."""
@@ -206,9 +206,9 @@ class Catalog:
 
     def may_have_rows(self, table: Table) -> bool:
         """Whether there may be rows in a table: one that is in use has some, unless it was emptied just now."""
-        if table.empty_since == self.period:
+        if table.empty_since == self.generation:
             return False
-        return table.empty_since not in self.fresh or self.is_in_use(table.name)
+        return table.empty_since not in self.new_generations or self.is_in_use(table.name)
 
     def views_on(self, relation: Name) -> tuple[View, ...]:
         """Return the views that read a table or view."""
@@ -250,12 +250,12 @@ class Catalog:
             return name.schema != TEMPORARY
         if isinstance(found, Table) and found.is_temporary:
             return False
-        return found.made_by not in self.fresh
+        return found.made_by not in self.new_generations
 
     def is_type_in_use(self, name: Name) -> bool:
         """Whether others may be using a type."""
         found = self._types.get(name)
-        return found is None or found.made_by not in self.fresh
+        return found is None or found.made_by not in self.new_generations
 
     def certainly_lacks(self, space: Space, name: Name) -> bool:
         """Whether there is certainly nothing of a full name: it was dropped, or all of its schema is known."""
@@ -264,7 +264,7 @@ class Catalog:
             Space.TYPE: self._types,
             Space.FUNCTION: self._functions,
         }[space]
-        if name in is_known or self._is_doubtful(name) or (name.schema or "").startswith(_OF_THE_SERVER):
+        if name in is_known or self._is_uncertain(name) or (name.schema or "").startswith(_OF_THE_SERVER):
             return False
         if space is Space.RELATION and name.name.startswith("pg_"):
             return False
@@ -278,20 +278,20 @@ class Catalog:
 
     def is_gone(self, space: Space, name: Name) -> bool:
         """Whether something was dropped or renamed, and has certainly not come back."""
-        return Node(space, name) in self._gone and not self._is_doubtful(name)
+        return Node(space, name) in self._gone and not self._is_uncertain(name)
 
     def is_certain(self, made: Relation | UserType | Function) -> bool:
         """Whether something that was learnt of is certainly still there, and as it was."""
-        if made.name.name in self._doubts:
+        if made.name.name in self._uncertain_names:
             return False
-        return self._opened == 0 or (made.made_by is not None and made.made_by >= self._opened)
+        return self._certain_from == 0 or (made.made_by is not None and made.made_by >= self._certain_from)
 
-    def _is_doubtful(self, name: Name) -> bool:
-        return name.name in self._doubts
+    def _is_uncertain(self, name: Name) -> bool:
+        return name.name in self._uncertain_names
 
     def is_schema_gone(self, name: str) -> bool:
         """Whether a schema was dropped or renamed, and has not come back."""
-        return Node(Space.TYPE, Name(None, name)) in self._gone and name not in self._doubts
+        return Node(Space.TYPE, Name(None, name)) in self._gone and name not in self._uncertain_names
 
     @property
     def is_open(self) -> bool:
@@ -372,46 +372,46 @@ class Catalog:
     def lose_track(self) -> None:
         """Take note that anything may have been made, changed or dropped, by what is not seen."""
         self._is_open = True
-        self._gone = Layers()
-        self.begin_period()
-        self._opened = self.period
+        self._gone = ImmutableMap()
+        self.begin_generation()
+        self._certain_from = self.generation
 
     def end_transaction(self) -> None:
         """Take out what lasts until a commit."""
-        for name in self.brief:
+        for name in self.dropped_on_commit:
             self.remove_temporary(name)
-        self.brief = frozenset()
+        self.dropped_on_commit = frozenset()
 
     def end_session(self) -> None:
         """Take out what only a session has."""
         for one in [*self.relations_in(TEMPORARY)]:
             self.remove_temporary(one.name)
-        self.brief = frozenset()
+        self.dropped_on_commit = frozenset()
 
     def remove_temporary(self, name: Name) -> None:
         """Take a temporary table out, of which nothing is left to know."""
         self.remove(name)
         self._gone = self._gone.put(Node(Space.RELATION, name), None)
 
-    def begin_period(self) -> None:
+    def begin_generation(self) -> None:
         """Let nothing that is there be new, but what is made from now on."""
-        self.period += 1
-        self.fresh = frozenset({self.period})
+        self.generation += 1
+        self.new_generations = frozenset({self.generation})
 
-    def distrust(self, code: str) -> None:
+    def allow_for_code(self, code: str) -> None:
         """Take note of code whose effects are not seen."""
         if _MOVES.search(code) is not None:
             self.lose_track()
         elif _DYNAMIC.search(code) is not None:
             self._is_open = True
         words = frozenset(word.lower() for word in _WORD.findall(code))
-        self._doubts |= words
+        self._uncertain_names |= words
         for table in [one for one in self.tables() if one.is_whole and one.name.name in words]:
             self.put(replace(table, is_whole=False))
 
-    def doubt(self, names: Iterable[str]) -> None:
+    def allow_for_names(self, names: Iterable[str]) -> None:
         """Take note of names that may be there by other means."""
-        self._doubts |= frozenset(names)
+        self._uncertain_names |= frozenset(names)
 
     def _come(self, node: Node) -> None:
         if node in self._gone:

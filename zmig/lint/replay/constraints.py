@@ -27,7 +27,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 _KINDS = {
     pg.CONSTR_CHECK: ConstraintKind.CHECK,
@@ -49,19 +49,19 @@ _ON_DELETE = {"a": "no action", "r": "restrict", "c": "cascade", "n": "set null"
 _IDENTITY = {"a": "always", "d": "by default"}
 
 
-def add_column(scene: Scene, table: Table, definition: pg.ColumnDef, *, is_inherited: bool = False) -> Table:
+def add_column(replay: StatementReplay, table: Table, definition: pg.ColumnDef, *, is_inherited: bool = False) -> Table:
     """Return a table with one more column, without the constraints that are declared with it but NOT NULL."""
     name = definition.colname
     own = types.serial(definition.type_name)
-    kind = own if own is not None else scene.type(definition.type_name)
+    kind = own if own is not None else replay.type(definition.type_name)
     column = Column(name, kind, is_inherited=is_inherited)
     if definition.coll_clause.collname:
         column = replace(column, collation=tree.name(definition.coll_clause.collname).name)
     if own is not None:
         column = replace(column, is_not_null=True, default=_NEXT_VALUE)
-        add_sequence(scene, table.name, name, is_identity=False)
+        add_sequence(replay, table.name, name, is_identity=False)
     for node in definition.constraints:
-        column = _with_declared(scene, table, column, node.constraint)
+        column = _with_declared(replay, table, column, node.constraint)
     columns = {**table.columns, name: column}
     return replace(table, columns=columns, missing=table.missing - {name})
 
@@ -76,7 +76,7 @@ def _next_value() -> Expression:
 _NEXT_VALUE = _next_value()
 
 
-def _with_declared(scene: Scene, table: Table, column: Column, constraint: pg.Constraint) -> Column:
+def _with_declared(replay: StatementReplay, table: Table, column: Column, constraint: pg.Constraint) -> Column:
     match constraint.contype:
         case pg.CONSTR_NOTNULL | pg.CONSTR_PRIMARY:
             return replace(column, is_not_null=True)
@@ -86,19 +86,19 @@ def _with_declared(scene: Scene, table: Table, column: Column, constraint: pg.Co
             kind = Generated.VIRTUAL if constraint.generated_kind == "v" else Generated.STORED
             return replace(column, default=tree.expression(constraint.raw_expr), generated=kind)
         case pg.CONSTR_IDENTITY:
-            add_sequence(scene, table.name, column.name)
+            add_sequence(replay, table.name, column.name)
             return replace(column, is_not_null=True, identity=_IDENTITY.get(constraint.generated_when, "always"))
         case _:
             return column
 
 
-def add_sequence(scene: Scene, table: Name, column: str, *, is_identity: bool = True) -> None:
+def add_sequence(replay: StatementReplay, table: Name, column: str, *, is_identity: bool = True) -> None:
     """Make the sequence of a column."""
     name = naming.choose(
-        table.name, [column], "seq", lambda one: scene.catalog.relation(Name(table.schema, one)) is not None
+        table.name, [column], "seq", lambda one: replay.catalog.relation(Name(table.schema, one)) is not None
     )
     full = Name(table.schema, name)
-    scene.catalog.put(Sequence(full, (table, column), is_identity, made_by=scene.period))
+    replay.catalog.put(Sequence(full, (table, column), is_identity, made_by=replay.generation))
 
 
 def is_constraint(constraint: pg.Constraint) -> bool:
@@ -114,7 +114,7 @@ def declared_with(definition: pg.ColumnDef) -> Iterable[tuple[pg.Constraint, tup
 
 
 def add(
-    scene: Scene,
+    replay: StatementReplay,
     table: Table,
     declared: pg.Constraint,
     columns: tuple[str, ...] = (),
@@ -122,21 +122,21 @@ def add(
     is_of_new_table: bool = False,
 ) -> tuple[Table, Constraint]:
     """Return a table with one more constraint, and that; what enforces it is put into the catalog as well."""
-    constraint = _read(scene, table, declared, columns)
+    constraint = _read(replay, table, declared, columns)
     if is_of_new_table:
         constraint = replace(constraint, is_valid=True)  # NOT VALID means nothing where there are no rows
     same = table.constraints.get(constraint.name)
     # A check like one that is inherited becomes one with it.
     is_merged = same is not None and same.is_inherited and same.kind is constraint.kind is ConstraintKind.CHECK
     if declared.conname and same is not None and not is_merged:
-        raise scene.fail(
+        raise replay.fail(
             FailureCause.EXISTS,
             f"`{table.name.name}` already has a constraint `{constraint.name}`",
             "choose another name, or drop the old one first",
             (Ref(ObjectKind.CONSTRAINT, table.name, constraint.name),),
         )
     if constraint.kind.has_index:
-        constraint = _with_index(scene, table, declared, constraint)
+        constraint = _with_index(replay, table, declared, constraint)
     table = replace(
         table,
         constraints={**table.constraints, constraint.name: constraint},
@@ -149,38 +149,38 @@ def add(
     return table, constraint
 
 
-def need_columns(scene: Scene, table: Table, names: Iterable[str]) -> None:
+def need_columns(replay: StatementReplay, table: Table, names: Iterable[str]) -> None:
     """Raise StatementFails where a table certainly has no such column."""
     for name in names:
-        if name and table.certainly_lacks(name) and scene.catalog.is_certain(table):
-            raise scene.missing("column", Name(table.name.name, name), nearest(name, table.columns))
+        if name and table.certainly_lacks(name) and replay.catalog.is_certain(table):
+            raise replay.missing("column", Name(table.name.name, name), nearest(name, table.columns))
 
 
-def need_key(scene: Scene, added: Constraint) -> None:
+def need_key(replay: StatementReplay, added: Constraint) -> None:
     """Raise StatementFails where no unique index is on the columns that a foreign key references."""
     assert added.references is not None, "it is a foreign key"
-    table = scene.catalog.table(added.references)
-    if table is None or not table.is_whole or not scene.catalog.is_certain(table):
+    table = replay.catalog.table(added.references)
+    if table is None or not table.is_whole or not replay.catalog.is_certain(table):
         return
     for column in added.referenced_columns:
         if column not in table.columns:
-            raise scene.missing("column", Name(table.name.name, column))
+            raise replay.missing("column", Name(table.name.name, column))
     if not added.referenced_columns:
         if table.primary_key is None:
             reason = f"`{table.name.name}` has no primary key, which the foreign key `{added.name}` references"
-            raise scene.fail(FailureCause.REFUSED, reason, "name the columns that it references", (table.ref,))
+            raise replay.fail(FailureCause.REFUSED, reason, "name the columns that it references", (table.ref,))
         return
     wanted = frozenset(added.referenced_columns)
     keys = (
         one
-        for one in scene.catalog.indexes_of(table.name)
+        for one in replay.catalog.indexes_of(table.name)
         if one.is_unique and one.predicate is None and not one.expressions
     )
     if not any(frozenset(one.columns) == wanted for one in keys):
         shown = ", ".join(added.referenced_columns)
         reason = f"no unique constraint of `{table.name.name}` is on ({shown}), which the foreign key references"
         advice = f"create a unique index on `{table.name.name} ({shown})` first"
-        raise scene.fail(FailureCause.REFUSED, reason, advice, (table.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, advice, (table.ref,))
 
 
 def never_null(table: Table, names: Iterable[str], *, is_not_null: bool = True) -> Table:
@@ -193,7 +193,7 @@ def never_null(table: Table, names: Iterable[str], *, is_not_null: bool = True) 
     return replace(table, columns={**table.columns, **changed})
 
 
-def _read(scene: Scene, table: Table, declared: pg.Constraint, columns: tuple[str, ...]) -> Constraint:
+def _read(replay: StatementReplay, table: Table, declared: pg.Constraint, columns: tuple[str, ...]) -> Constraint:
     kind = _KINDS[declared.contype]
     expression = tree.expression(declared.raw_expr)
     if kind is ConstraintKind.FOREIGN_KEY:
@@ -204,9 +204,9 @@ def _read(scene: Scene, table: Table, declared: pg.Constraint, columns: tuple[st
         columns = tuple(sorted(expression.columns)) if expression is not None else ()
     else:
         columns = tuple(tree.strings(declared.keys)) or columns
-    references = scene.relation(declared.pktable) if kind is ConstraintKind.FOREIGN_KEY else None
+    references = replay.relation(declared.pktable) if kind is ConstraintKind.FOREIGN_KEY else None
     return Constraint(
-        declared.conname or _chosen_name(scene, table, kind, columns),
+        declared.conname or _chosen_name(replay, table, kind, columns),
         kind,
         columns,
         is_valid=not declared.skip_validation,
@@ -216,30 +216,30 @@ def _read(scene: Scene, table: Table, declared: pg.Constraint, columns: tuple[st
         referenced_columns=tuple(tree.strings(declared.pk_attrs)),
         on_delete=_ON_DELETE.get(declared.fk_del_action, "no action"),
         is_deferrable=declared.deferrable,
-        made_by=scene.period,
+        made_by=replay.generation,
     )
 
 
-def _chosen_name(scene: Scene, table: Table, kind: ConstraintKind, columns: tuple[str, ...]) -> str:
+def _chosen_name(replay: StatementReplay, table: Table, kind: ConstraintKind, columns: tuple[str, ...]) -> str:
     if kind is ConstraintKind.PRIMARY_KEY or (kind is ConstraintKind.CHECK and len(columns) != 1):
         columns = ()
 
     def is_taken(name: str) -> bool:
         if name in table.constraints:
             return True
-        return kind.has_index and scene.catalog.relation(Name(table.name.schema, name)) is not None
+        return kind.has_index and replay.catalog.relation(Name(table.name.schema, name)) is not None
 
     return naming.choose(table.name.name, [one for one in columns if one], _SUFFIXES[kind], is_taken)
 
 
-def _with_index(scene: Scene, table: Table, declared: pg.Constraint, constraint: Constraint) -> Constraint:
+def _with_index(replay: StatementReplay, table: Table, declared: pg.Constraint, constraint: Constraint) -> Constraint:
     name = Name(table.name.schema, constraint.name)
     if declared.indexname:
-        return _using_index(scene, table, declared, constraint)
-    found = scene.catalog.relation(name)
+        return _using_index(replay, table, declared, constraint)
+    found = replay.catalog.relation(name)
     if declared.conname and found is not None:
-        raise scene.taken(found.ref)
-    scene.catalog.put(
+        raise replay.taken(found.ref)
+    replay.catalog.put(
         Index(
             name,
             table.name,
@@ -249,29 +249,29 @@ def _with_index(scene: Scene, table: Table, declared: pg.Constraint, constraint:
             is_unique=constraint.kind is not ConstraintKind.EXCLUDE,
             method=declared.access_method or "btree",
             constraint=constraint.name,
-            made_by=scene.period,
+            made_by=replay.generation,
         )
     )
     return replace(constraint, index=name)
 
 
-def _using_index(scene: Scene, table: Table, declared: pg.Constraint, constraint: Constraint) -> Constraint:
+def _using_index(replay: StatementReplay, table: Table, declared: pg.Constraint, constraint: Constraint) -> Constraint:
     """Take over an index that is there, which gets the constraint's name."""
     old = Name(table.name.schema, declared.indexname)
-    index = scene.catalog.index(old)
+    index = replay.catalog.index(old)
     name = declared.conname or declared.indexname
     constraint = replace(constraint, name=name, index=Name(table.name.schema, name))
     if index is None:
-        if scene.catalog.relation(old) is None and scene.certainly_lacks(old):
-            raise scene.missing("index", old)
+        if replay.catalog.relation(old) is None and replay.certainly_lacks(old):
+            raise replay.missing("index", old)
         return constraint
-    _need_fit(scene, table, index)
-    scene.catalog.remove(old)
-    scene.catalog.put(replace(index, name=Name(table.name.schema, name), constraint=name))
+    _need_fit(replay, table, index)
+    replay.catalog.remove(old)
+    replay.catalog.put(replace(index, name=Name(table.name.schema, name), constraint=name))
     return replace(constraint, columns=tuple(one for one in index.columns if one is not None))
 
 
-def _need_fit(scene: Scene, table: Table, index: Index) -> None:
+def _need_fit(replay: StatementReplay, table: Table, index: Index) -> None:
     """Raise StatementFails where no constraint can use an index."""
     reason = None
     if index.table != table.name:
@@ -282,19 +282,19 @@ def _need_fit(scene: Scene, table: Table, index: Index) -> None:
         reason = f"the index `{index.name.name}` is of expressions, or of some rows only"
     elif index.constraint is not None:
         reason = f"the index `{index.name.name}` already belongs to the constraint `{index.constraint}`"
-    if reason is not None and scene.catalog.is_certain(index):
+    if reason is not None and replay.catalog.is_certain(index):
         advice = "create a unique index of plain columns concurrently, and use that"
-        raise scene.fail(FailureCause.REFUSED, reason, advice, (index.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, advice, (index.ref,))
 
 
-def copy_onto(scene: Scene, table: Table, parent: Table, *, is_partition: bool) -> Table:
+def copy_onto(replay: StatementReplay, table: Table, parent: Table, *, is_partition: bool) -> Table:
     """Return a table with what it inherits: columns, checks, and of a partitioned table keys and indexes too."""
     columns = {name: replace(column, is_inherited=True) for name, column in parent.columns.items()}
     for name, column in table.columns.items():
         kept = columns.get(name)
         columns[name] = column if kept is None else replace(column, is_not_null=column.is_not_null or kept.is_not_null)
     inherited = {
-        name: replace(one, is_inherited=True, made_by=scene.period)
+        name: replace(one, is_inherited=True, made_by=replay.generation)
         for name, one in parent.constraints.items()
         if one.kind in (ConstraintKind.CHECK, ConstraintKind.NOT_NULL)
         or (is_partition and one.kind is ConstraintKind.FOREIGN_KEY)
@@ -306,15 +306,15 @@ def copy_onto(scene: Scene, table: Table, parent: Table, *, is_partition: bool) 
         is_whole=table.is_whole and parent.is_whole,
     )
     if is_partition:
-        for index in scene.catalog.indexes_of(parent.name):
-            table = copy_index(scene, table, index, parent=index.name)
+        for index in replay.catalog.indexes_of(parent.name):
+            table = copy_index(replay, table, index, parent=index.name)
     return table
 
 
-def copy_index(scene: Scene, table: Table, index: Index, *, parent: Name | None) -> Table:
+def copy_index(replay: StatementReplay, table: Table, index: Index, *, parent: Name | None) -> Table:
     """Give a table an index like one of another table, and return it with the constraint that this enforces."""
     kind = None
-    if index.constraint is not None and (owner := scene.catalog.table(index.table)) is not None:
+    if index.constraint is not None and (owner := replay.catalog.table(index.table)) is not None:
         constraint = owner.constraints.get(index.constraint)
         kind = None if constraint is None else constraint.kind
     suffix = "idx" if kind is None else _SUFFIXES[kind]
@@ -325,7 +325,7 @@ def copy_index(scene: Scene, table: Table, index: Index, *, parent: Name | None)
         table.name.name,
         columns,
         suffix,
-        lambda one: scene.catalog.relation(Name(schema, one)) is not None or one in table.constraints,
+        lambda one: replay.catalog.relation(Name(schema, one)) is not None or one in table.constraints,
     )
     made = replace(
         index,
@@ -335,13 +335,18 @@ def copy_index(scene: Scene, table: Table, index: Index, *, parent: Name | None)
         is_on_only=False,
         number=0,
         constraint=name if kind is not None else None,
-        made_by=scene.period,
+        made_by=replay.generation,
     )
-    scene.catalog.put(made)
+    replay.catalog.put(made)
     if kind is None:
         return table
     key = Constraint(
-        name, kind, tuple(one for one in index.columns if one), index=made.name, is_inherited=True, made_by=scene.period
+        name,
+        kind,
+        tuple(one for one in index.columns if one),
+        index=made.name,
+        is_inherited=True,
+        made_by=replay.generation,
     )
     table = replace(table, constraints={**table.constraints, name: key})
     return never_null(table, key.columns) if kind is ConstraintKind.PRIMARY_KEY else table

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.lint.replay.queries import Output
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 _PERSISTENCE = {"p": Persistence.PERMANENT, "u": Persistence.UNLOGGED, "t": Persistence.TEMPORARY}
 _STRATEGIES = {
@@ -47,14 +47,14 @@ _STRATEGIES = {
 _LIKE_CONSTRAINTS, _LIKE_DEFAULTS, _LIKE_GENERATED, _LIKE_IDENTITY, _LIKE_INDEXES = 4, 8, 16, 32, 64
 
 
-def table(scene: Scene, statement: pg.CreateStmt, *, is_foreign: bool = False) -> None:
+def table(replay: StatementReplay, statement: pg.CreateStmt, *, is_foreign: bool = False) -> None:
     """CREATE TABLE, also of a partition, and CREATE FOREIGN TABLE."""
-    name = scene.new_name(statement.relation)
-    scene.need_schema(name)
-    if statement.if_not_exists and _is_there(scene, name):
-        _say_skipped(scene, name, statement)
+    name = replay.new_name(statement.relation)
+    replay.need_schema(name)
+    if statement.if_not_exists and _is_there(replay, name):
+        _record_skipped(replay, name, statement)
         return
-    scene.need_free(name)
+    replay.need_free(name)
     persistence = _PERSISTENCE.get(statement.relation.relpersistence, Persistence.PERMANENT)
     made = Table(
         name,
@@ -63,31 +63,31 @@ def table(scene: Scene, statement: pg.CreateStmt, *, is_foreign: bool = False) -
         partition_strategy=_STRATEGIES.get(statement.partspec.strategy),
         partition_key=tuple(node.partition_elem.name or None for node in statement.partspec.part_params),
         is_whole=not statement.of_typename.names,
-        empty_since=None if is_foreign else scene.period,
-        made_by=scene.period,
+        empty_since=None if is_foreign else replay.generation,
+        made_by=replay.generation,
     )
-    made = _with_elements(scene, made, statement)
+    made = _with_elements(replay, made, statement)
     if name.schema != TEMPORARY and not statement.if_not_exists:
-        scene.catalog.begin_schema(name.schema or "")
+        replay.catalog.begin_schema(name.schema or "")
     if statement.oncommit == pg.ONCOMMIT_DROP:
-        scene.catalog.brief |= {name}
-    if statement.if_not_exists and not _is_sure(scene, name):
+        replay.catalog.dropped_on_commit |= {name}
+    if statement.if_not_exists and not _is_sure(replay, name):
         # There may have been one, with other columns, and in use.
         made = _unsure(made)
-        for index in scene.catalog.indexes_of(name):
-            scene.catalog.put(replace(index, made_by=None))
-    scene.catalog.put(made)
-    scene.make(ObjectKind.FOREIGN_TABLE if is_foreign else ObjectKind.TABLE, name)
+        for index in replay.catalog.indexes_of(name):
+            replay.catalog.put(replace(index, made_by=None))
+    replay.catalog.put(made)
+    replay.make(ObjectKind.FOREIGN_TABLE if is_foreign else ObjectKind.TABLE, name)
 
 
-def _say_skipped(scene: Scene, name: Name, statement: pg.CreateStmt) -> None:
-    known = scene.catalog.table(name)
-    if known is None or not scene.catalog.is_certain(known):
+def _record_skipped(replay: StatementReplay, name: Name, statement: pg.CreateStmt) -> None:
+    known = replay.catalog.table(name)
+    if known is None or not replay.catalog.is_certain(known):
         return
     declared = [node.column_def.colname for node in statement.table_elts if node.HasField("column_def")]
     lacking = tuple(one for one in declared if known.certainly_lacks(one))
     if lacking:
-        scene.say(Skips(known.ref, lacking))
+        replay.record(Skips(known.ref, lacking))
 
 
 def _unsure(made: Table) -> Table:
@@ -97,14 +97,14 @@ def _unsure(made: Table) -> Table:
     return replace(made, columns=columns, constraints=constraints, is_whole=False, empty_since=None, made_by=None)
 
 
-def _is_there(scene: Scene, name: Name) -> bool:
+def _is_there(replay: StatementReplay, name: Name) -> bool:
     """Whether IF NOT EXISTS finds something, and does nothing."""
-    return scene.catalog.relation(name) is not None
+    return replay.catalog.relation(name) is not None
 
 
-def _is_sure(scene: Scene, name: Name) -> bool:
+def _is_sure(replay: StatementReplay, name: Name) -> bool:
     """Whether IF NOT EXISTS certainly finds nothing: it was dropped, or nobody but the session could see it."""
-    return name.schema == TEMPORARY or scene.catalog.is_gone(Space.RELATION, name)
+    return name.schema == TEMPORARY or replay.catalog.is_gone(Space.RELATION, name)
 
 
 def _kind(statement: pg.CreateStmt, *, is_foreign: bool) -> TableKind:
@@ -113,78 +113,78 @@ def _kind(statement: pg.CreateStmt, *, is_foreign: bool) -> TableKind:
     return TableKind.PARTITIONED if statement.HasField("partspec") else TableKind.TABLE
 
 
-def _with_elements(scene: Scene, made: Table, statement: pg.CreateStmt) -> Table:
-    scene.catalog.put(made)  # sequences, and keys that reference the table itself, need it
+def _with_elements(replay: StatementReplay, made: Table, statement: pg.CreateStmt) -> Table:
+    replay.catalog.put(made)  # sequences, and keys that reference the table itself, need it
     declared: list[tuple[pg.Constraint, tuple[str, ...]]] = []
     for node in statement.table_elts:
         if node.HasField("column_def"):
-            made = _with_column(scene, made, node.column_def)
+            made = _with_column(replay, made, node.column_def)
             declared += constraints.declared_with(node.column_def)
         elif node.HasField("table_like_clause"):
-            made = _with_columns_like(scene, made, node.table_like_clause)
+            made = _with_columns_like(replay, made, node.table_like_clause)
         elif node.HasField("constraint") and constraints.is_constraint(node.constraint):
             declared.append((node.constraint, ()))
-    made = _with_inherited(scene, made, statement)
+    made = _with_inherited(replay, made, statement)
     for constraint, columns in declared:
-        made, added = constraints.add(scene, made, constraint, columns, is_of_new_table=True)
-        constraints.need_columns(scene, made, added.columns)
-        scene.catalog.put(made)
+        made, added = constraints.add(replay, made, constraint, columns, is_of_new_table=True)
+        constraints.need_columns(replay, made, added.columns)
+        replay.catalog.put(made)
         if added.references is not None and added.references != made.name:
-            constraints.need_key(scene, added)
-            scene.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
+            constraints.need_key(replay, added)
+            replay.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     for node in statement.table_elts:
         if node.HasField("table_like_clause"):
-            made = _with_rest_like(scene, made, node.table_like_clause)
+            made = _with_rest_like(replay, made, node.table_like_clause)
     return made
 
 
-def _with_inherited(scene: Scene, made: Table, statement: pg.CreateStmt) -> Table:
-    parents = [_parent(scene, made, node.range_var, statement) for node in statement.inh_relations]
+def _with_inherited(replay: StatementReplay, made: Table, statement: pg.CreateStmt) -> Table:
+    parents = [_parent(replay, made, node.range_var, statement) for node in statement.inh_relations]
     is_partition = statement.HasField("partbound")
     bound = partitions.bound(statement.partbound) if is_partition else None
     made = replace(made, parents=tuple(one.name for one in parents), bound=bound)
     for parent in parents:
-        made = constraints.copy_onto(scene, made, parent, is_partition=is_partition)
-    scene.catalog.put(made)
+        made = constraints.copy_onto(replay, made, parent, is_partition=is_partition)
+    replay.catalog.put(made)
     if is_partition and parents:
-        partitions.make_room(scene, parents[0], made)
+        partitions.make_room(replay, parents[0], made)
     return made
 
 
-def _with_column(scene: Scene, made: Table, declared: pg.ColumnDef) -> Table:
+def _with_column(replay: StatementReplay, made: Table, declared: pg.ColumnDef) -> Table:
     if declared.colname in made.columns:
-        raise _twice(scene, made, declared.colname)
+        raise _twice(replay, made, declared.colname)
     # A column of a partition, or of a typed table, may be named for its constraints alone.
-    return constraints.add_column(scene, made, declared) if declared.HasField("type_name") else made
+    return constraints.add_column(replay, made, declared) if declared.HasField("type_name") else made
 
 
-def _twice(scene: Scene, made: Table, column: str) -> Exception:
-    return scene.fail(
+def _twice(replay: StatementReplay, made: Table, column: str) -> Exception:
+    return replay.fail(
         FailureCause.EXISTS, f"`{made.name.name}` has the column `{column}` twice", "leave one of them out"
     )
 
 
-def _parent(scene: Scene, made: Table, relation: pg.RangeVar, statement: pg.CreateStmt) -> Table:
-    name = scene.relation(relation)
+def _parent(replay: StatementReplay, made: Table, relation: pg.RangeVar, statement: pg.CreateStmt) -> Table:
+    name = replay.relation(relation)
     is_partition = statement.HasField("partbound")
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE if is_partition else LockMode.SHARE_UPDATE_EXCLUSIVE)
-    parent = scene.table(name)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE if is_partition else LockMode.SHARE_UPDATE_EXCLUSIVE)
+    parent = replay.table(name)
     if is_partition and parent.kind is not TableKind.PARTITIONED and parent.is_whole:
-        raise scene.fail(
+        raise replay.fail(
             FailureCause.REFUSED,
             f"`{name.name}` is not partitioned, so it has no partitions",
             "create it with `partition by`, or leave `partition of` out",
             (parent.ref,),
         )
-    if scene.catalog.relation(name) is None:
-        scene.catalog.put(replace(parent, kind=TableKind.PARTITIONED if is_partition else TableKind.TABLE))
-    return scene.table(name)
+    if replay.catalog.relation(name) is None:
+        replay.catalog.put(replace(parent, kind=TableKind.PARTITIONED if is_partition else TableKind.TABLE))
+    return replay.table(name)
 
 
-def _with_columns_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> Table:
-    name = scene.relation(like.relation)
-    scene.lock(name, LockMode.ACCESS_SHARE)
-    source = scene.catalog.relation(name)
+def _with_columns_like(replay: StatementReplay, made: Table, like: pg.TableLikeClause) -> Table:
+    name = replay.relation(like.relation)
+    replay.lock(name, LockMode.ACCESS_SHARE)
+    source = replay.catalog.relation(name)
     if not isinstance(source, Table):
         return replace(made, is_whole=False)
     columns = dict(made.columns)
@@ -196,107 +196,109 @@ def _with_columns_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> T
             kept = replace(kept, default=column.default)
         if column.identity is not None and like.options & _LIKE_IDENTITY:
             kept = replace(kept, identity=column.identity)
-            constraints.add_sequence(scene, made.name, column.name)
+            constraints.add_sequence(replay, made.name, column.name)
         columns[column.name] = kept
     return replace(made, columns=columns, is_whole=made.is_whole and source.is_whole)
 
 
-def _with_rest_like(scene: Scene, made: Table, like: pg.TableLikeClause) -> Table:
-    source = scene.catalog.table(scene.relation(like.relation))
+def _with_rest_like(replay: StatementReplay, made: Table, like: pg.TableLikeClause) -> Table:
+    source = replay.catalog.table(replay.relation(like.relation))
     if source is None:
         return made
     if like.options & _LIKE_CONSTRAINTS:
         checks = {
-            one.name: replace(one, is_valid=True, made_by=scene.period)
+            one.name: replace(one, is_valid=True, made_by=replay.generation)
             for one in source.constraints.values()
             if one.kind is ConstraintKind.CHECK
         }
         made = replace(made, constraints={**checks, **made.constraints})
     if like.options & _LIKE_INDEXES:
-        for index in scene.catalog.indexes_of(source.name):
-            made = constraints.copy_index(scene, made, index, parent=None)
+        for index in replay.catalog.indexes_of(source.name):
+            made = constraints.copy_index(replay, made, index, parent=None)
     return made
 
 
-def table_as(scene: Scene, query: pg.SelectStmt, into: pg.IntoClause, *, if_not_exists: bool, is_view: bool) -> None:
+def table_as(
+    replay: StatementReplay, query: pg.SelectStmt, into: pg.IntoClause, *, if_not_exists: bool, is_view: bool
+) -> None:
     """CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW."""
-    name = scene.new_name(into.rel)
-    scene.need_schema(name)
-    if if_not_exists and _is_there(scene, name):
+    name = replay.new_name(into.rel)
+    replay.need_schema(name)
+    if if_not_exists and _is_there(replay, name):
         return
-    scene.need_free(name)
-    read = queries.read(query, scene)
+    replay.need_free(name)
+    read = queries.read(query, replay)
     for used in read.uses:
-        scene.lock(used, LockMode.ACCESS_SHARE)
+        replay.lock(used, LockMode.ACCESS_SHARE)
     if not into.skip_data:
-        reach.say_read(scene, query)
+        reach.record_read(replay, query)
     outputs = queries.renamed(read.outputs, tree.strings(into.col_names))
-    made_by = None if if_not_exists and not _is_sure(scene, name) else scene.period
+    made_by = None if if_not_exists and not _is_sure(replay, name) else replay.generation
     if is_view:
         uses = {one: frozenset(columns) for one, columns in read.uses.items()}
         names = None if outputs is None else tuple(one.name for one in outputs)
         asked = pg.Node(create_table_as_stmt=pg.CreateTableAsStmt(query=pg.Node(select_stmt=query), into=into))
         asked.create_table_as_stmt.objtype = pg.OBJECT_MATVIEW
         made = View(name, columns=names, uses=uses, is_materialized=True, made_by=made_by)
-        scene.catalog.put(replace(made, definition=tree.definition(asked)))
-        scene.make(ObjectKind.MATERIALIZED_VIEW, name)
+        replay.catalog.put(replace(made, definition=tree.definition(asked)))
+        replay.make(ObjectKind.MATERIALIZED_VIEW, name)
         return
     if into.on_commit == pg.ONCOMMIT_DROP:
-        scene.catalog.brief |= {name}
-    scene.catalog.put(
+        replay.catalog.dropped_on_commit |= {name}
+    replay.catalog.put(
         Table(
             name,
             columns=_columns(outputs or ()),
             is_whole=outputs is not None and made_by is not None,
             persistence=_PERSISTENCE.get(into.rel.relpersistence, Persistence.PERMANENT),
-            empty_since=scene.period if into.skip_data else None,
+            empty_since=replay.generation if into.skip_data else None,
             made_by=made_by,
         )
     )
-    scene.make(ObjectKind.TABLE, name)
+    replay.make(ObjectKind.TABLE, name)
 
 
 def _columns(outputs: Iterable[Output]) -> dict[str, Column]:
     return {one.name: Column(one.name, one.type) for one in outputs}
 
 
-def view(scene: Scene, statement: pg.ViewStmt) -> None:
+def view(replay: StatementReplay, statement: pg.ViewStmt) -> None:
     """CREATE VIEW."""
-    name = scene.new_name(statement.view)
-    scene.need_schema(name)
-    before = scene.catalog.view(name)
+    name = replay.new_name(statement.view)
+    replay.need_schema(name)
+    before = replay.catalog.view(name)
     if before is None or not statement.replace or before.is_materialized:
-        scene.need_free(name)
-    read = queries.read(statement.query.select_stmt, scene)
+        replay.need_free(name)
+    read = queries.read(statement.query.select_stmt, replay)
     for used in read.uses:
-        scene.lock(used, LockMode.ACCESS_SHARE)
+        replay.lock(used, LockMode.ACCESS_SHARE)
     outputs = queries.renamed(read.outputs, tree.strings(statement.aliases))
     columns = None if outputs is None else tuple(one.name for one in outputs)
     uses = {one: frozenset(used) for one, used in read.uses.items() if one != name}
     definition = tree.definition(pg.Node(view_stmt=statement))
-    made = View(name, columns=columns, uses=uses, definition=definition, made_by=scene.period)
+    made = View(name, columns=columns, uses=uses, definition=definition, made_by=replay.generation)
     if before is None:
         # With OR REPLACE there may have been one, in use.
-        scene.catalog.put(replace(made, made_by=None) if statement.replace else made)
-        scene.make(ObjectKind.VIEW, name)
+        replay.catalog.put(replace(made, made_by=None) if statement.replace else made)
+        replay.make(ObjectKind.VIEW, name)
         return
-    scene.aim(name)
-    _need_same_columns(scene, before, columns)
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    replay.add_target(name)
+    _need_same_columns(replay, before, columns)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
     after = replace(made, made_by=before.made_by, triggers=before.triggers)
-    scene.catalog.put(after)
-    scene.say(Redefines(before.ref, before, after, "query"))
+    replay.catalog.put(after)
+    replay.record(Redefines(before.ref, before, after, "query"))
 
 
-def _need_same_columns(scene: Scene, before: View, columns: tuple[str, ...] | None) -> None:
+def _need_same_columns(replay: StatementReplay, before: View, columns: tuple[str, ...] | None) -> None:
     """Raise StatementFails where a view would lose columns, or have others in their place."""
     if before.columns is None or columns is None or columns[: len(before.columns)] == before.columns:
         return
-    if not scene.catalog.is_certain(before):
+    if not replay.catalog.is_certain(before):
         return
     both = zip(before.columns, columns, strict=False)
     lost = next((old for old, new in both if old != new), before.columns[min(len(columns), len(before.columns) - 1)])
-    raise scene.fail(
+    raise replay.fail(
         FailureCause.REFUSED,
         f"`create or replace view` can only add columns at the end, and `{before.name.name}.{lost}` would not stay "
         "where it is",
@@ -305,20 +307,20 @@ def _need_same_columns(scene: Scene, before: View, columns: tuple[str, ...] | No
     )
 
 
-def index(scene: Scene, statement: pg.IndexStmt) -> None:
+def index(replay: StatementReplay, statement: pg.IndexStmt) -> None:
     """CREATE INDEX."""
-    table_name = scene.relation(statement.relation)
-    scene.aim(table_name)
-    relation = scene.catalog.relation(table_name)
+    table_name = replay.relation(statement.relation)
+    replay.add_target(table_name)
+    relation = replay.catalog.relation(table_name)
     if statement.idxname:
         name = Name(table_name.schema, statement.idxname)
-        if statement.if_not_exists and _is_there(scene, name):
-            scene.lock(table_name, LockMode.SHARE_UPDATE_EXCLUSIVE if statement.concurrent else LockMode.SHARE)
+        if statement.if_not_exists and _is_there(replay, name):
+            replay.lock(table_name, LockMode.SHARE_UPDATE_EXCLUSIVE if statement.concurrent else LockMode.SHARE)
             return
-        scene.need_free(name)
+        replay.need_free(name)
     else:
-        name = _index_name(scene, table_name, statement)
-    owner = relation if isinstance(relation, (Table, View)) else scene.table(table_name)
+        name = _index_name(replay, table_name, statement)
+    owner = relation if isinstance(relation, (Table, View)) else replay.table(table_name)
     made = Index(
         name,
         table_name,
@@ -336,15 +338,15 @@ def index(scene: Scene, statement: pg.IndexStmt) -> None:
         options=_options(statement.options),
         is_on_only=not statement.relation.inh,
         attributes=_attributes(statement),
-        made_by=None if statement.if_not_exists else scene.period,
+        made_by=None if statement.if_not_exists else replay.generation,
     )
     if isinstance(owner, Table):
-        constraints.need_columns(scene, owner, [*(one for one in made.columns if one is not None), *made.included])
-        _build(scene, owner, made, concurrently=statement.concurrent)
+        constraints.need_columns(replay, owner, [*(one for one in made.columns if one is not None), *made.included])
+        _build(replay, owner, made, concurrently=statement.concurrent)
     else:
-        _say_build(scene, table_name, name, concurrently=statement.concurrent)
-    scene.catalog.put(made)
-    scene.make(ObjectKind.INDEX, name)
+        _record_build(replay, table_name, name, concurrently=statement.concurrent)
+    replay.catalog.put(made)
+    replay.make(ObjectKind.INDEX, name)
 
 
 def _options(nodes: Iterable[pg.Node]) -> tuple[str, ...]:
@@ -365,11 +367,11 @@ def _last(parts: Iterable[pg.Node]) -> str | None:
     return tree.name(parts).name or None
 
 
-def _index_name(scene: Scene, table_name: Name, statement: pg.IndexStmt) -> Name:
+def _index_name(replay: StatementReplay, table_name: Name, statement: pg.IndexStmt) -> Name:
     columns = _attributes(statement)
     schema = table_name.schema
     chosen = naming.choose(
-        table_name.name, columns, "idx", lambda one: scene.catalog.relation(Name(schema, one)) is not None
+        table_name.name, columns, "idx", lambda one: replay.catalog.relation(Name(schema, one)) is not None
     )
     return Name(schema, chosen)
 
@@ -383,94 +385,94 @@ def _expression_name(node: pg.Node) -> str:
     return tree.name(node.func_call.funcname).name if node.HasField("func_call") else "expr"
 
 
-def _build(scene: Scene, owner: Table, made: Index, *, concurrently: bool) -> None:
+def _build(replay: StatementReplay, owner: Table, made: Index, *, concurrently: bool) -> None:
     if made.is_on_only and not owner.is_whole:
         # Nobody writes ONLY but of a partitioned table.
-        scene.lock(owner.name, LockMode.SHARE)
+        replay.lock(owner.name, LockMode.SHARE)
         return
     if owner.kind is TableKind.PARTITIONED:
         if concurrently and not owner.is_temporary:
-            raise scene.fail(
+            raise replay.fail(
                 FailureCause.PARTITIONED,
                 f"`{owner.name.name}` is partitioned, and no index of it can be built concurrently",
                 f"write `create index {made.name.name} on only {owner.name.name} (...)`, build one of each partition "
                 f"concurrently, and attach them: `alter index {made.name.name} attach partition ...`",
                 (owner.ref,),
             )
-        scene.lock(owner.name, LockMode.SHARE)
+        replay.lock(owner.name, LockMode.SHARE)
         if made.is_on_only:
             return
-        for part in scene.catalog.descendants_of(owner.name):
+        for part in replay.catalog.descendants_of(owner.name):
             if part.kind is TableKind.TABLE:
-                _say_build(scene, part.name, None, concurrently=False)
-            constraints.copy_index(scene, part, made, parent=made.name)
-        if owner in scene.catalog.stored(owner):
-            _say_build(scene, owner.name, made.name, concurrently=False)
+                _record_build(replay, part.name, None, concurrently=False)
+            constraints.copy_index(replay, part, made, parent=made.name)
+        if owner in replay.catalog.stored(owner):
+            _record_build(replay, owner.name, made.name, concurrently=False)
         return
-    _say_build(scene, owner.name, made.name, concurrently=concurrently)
+    _record_build(replay, owner.name, made.name, concurrently=concurrently)
 
 
-def _say_build(scene: Scene, table_name: Name, index_name: Name | None, *, concurrently: bool) -> None:
+def _record_build(replay: StatementReplay, table_name: Name, index_name: Name | None, *, concurrently: bool) -> None:
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.SHARE
-    scene.lock(table_name, mode)
-    scene.say(Builds(index_name, table_name, mode, concurrently))
+    replay.lock(table_name, mode)
+    replay.record(Builds(index_name, table_name, mode, concurrently))
 
 
-def sequence(scene: Scene, statement: pg.CreateSeqStmt) -> None:
+def sequence(replay: StatementReplay, statement: pg.CreateSeqStmt) -> None:
     """CREATE SEQUENCE."""
-    name = scene.new_name(statement.sequence)
-    scene.need_schema(name)
-    if statement.if_not_exists and _is_there(scene, name):
+    name = replay.new_name(statement.sequence)
+    replay.need_schema(name)
+    if statement.if_not_exists and _is_there(replay, name):
         return
-    scene.need_free(name)
-    made_by = None if statement.if_not_exists else scene.period
-    scene.catalog.put(Sequence(name, owned_by(scene, statement.options), made_by=made_by))
-    scene.make(ObjectKind.SEQUENCE, name)
+    replay.need_free(name)
+    made_by = None if statement.if_not_exists else replay.generation
+    replay.catalog.put(Sequence(name, owned_by(replay, statement.options), made_by=made_by))
+    replay.make(ObjectKind.SEQUENCE, name)
 
 
-def alter_sequence(scene: Scene, statement: pg.AlterSeqStmt) -> None:
+def alter_sequence(replay: StatementReplay, statement: pg.AlterSeqStmt) -> None:
     """ALTER SEQUENCE, of which OWNED BY matters."""
-    name = scene.relation(statement.sequence, is_optional=statement.missing_ok)
+    name = replay.relation(statement.sequence, is_optional=statement.missing_ok)
     if name is None:
         return
-    scene.aim(name)
-    known = scene.catalog.relation(name)
+    replay.add_target(name)
+    known = replay.catalog.relation(name)
     names_owner = any(node.def_elem.defname == "owned_by" for node in statement.options)
     if isinstance(known, Sequence) and names_owner:
-        scene.catalog.put(replace(known, owner=owned_by(scene, statement.options)))
-    scene.say(Redefines(Ref(ObjectKind.SEQUENCE, name), known, scene.catalog.relation(name), "options"))
+        replay.catalog.put(replace(known, owner=owned_by(replay, statement.options)))
+    replay.record(Redefines(Ref(ObjectKind.SEQUENCE, name), known, replay.catalog.relation(name), "options"))
 
 
-def owned_by(scene: Scene, options: Iterable[pg.Node]) -> tuple[Name, str] | None:
+def owned_by(replay: StatementReplay, options: Iterable[pg.Node]) -> tuple[Name, str] | None:
     """Return the column that OWNED BY names; None without it, and for OWNED BY NONE."""
     for node in options:
         if node.def_elem.defname == "owned_by":
             parts = tree.strings(node.def_elem.arg.list.items)
-            return None if len(parts) < 2 else (scene.known(tree.name_of(parts[:-1])), parts[-1])
+            return None if len(parts) < 2 else (replay.known(tree.name_of(parts[:-1])), parts[-1])
     return None
 
 
-def schema(scene: Scene, statement: pg.CreateSchemaStmt) -> None:
+def schema(replay: StatementReplay, statement: pg.CreateSchemaStmt) -> None:
     """CREATE SCHEMA; the statements within it are replayed by who calls this."""
     name = statement.schemaname or tree.role(statement.authrole)
-    known = scene.catalog.schema(name)
+    known = replay.catalog.schema(name)
     if known is not None and not statement.if_not_exists and known.made_by is not None:
-        raise scene.fail(
+        raise replay.fail(
             FailureCause.EXISTS, f"there is already a schema `{name}`", "choose another name, or leave it out"
         )
     if known is None:
-        made_by = None if statement.if_not_exists else scene.period
-        scene.catalog.put_schema(Schema(name, is_whole=not statement.if_not_exists, made_by=made_by))
-    scene.make(ObjectKind.SCHEMA, Name(None, name))
+        made_by = None if statement.if_not_exists else replay.generation
+        replay.catalog.put_schema(Schema(name, is_whole=not statement.if_not_exists, made_by=made_by))
+    replay.make(ObjectKind.SCHEMA, Name(None, name))
 
 
-def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
+def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
     """CREATE FUNCTION and CREATE PROCEDURE."""
-    name = scene.full(tree.name(statement.funcname))
-    scene.need_schema(name)
+    name = replay.full(tree.name(statement.funcname))
+    replay.need_schema(name)
     parameters = [node.function_parameter for node in statement.parameters]
     given = [one for one in parameters if one.mode not in (pg.FUNC_PARAM_OUT, pg.FUNC_PARAM_TABLE)]
-    arguments = tuple(kind for one in given if (kind := scene.type(one.arg_type)) is not None)
+    arguments = tuple(kind for one in given if (kind := replay.type(one.arg_type)) is not None)
     options = tree.options(statement.options)
     settings = [node.def_elem.arg.variable_set_stmt for node in statement.options if node.def_elem.defname == "set"]
     body = options.get("as")
@@ -483,13 +485,13 @@ def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
         settings=frozenset(one.name.lower() for one in settings),
         is_procedure=statement.is_procedure,
         body=tree.strings(body.arg.list.items)[0] if body is not None and body.arg.list.items else None,
-        returns=scene.type(statement.return_type) if statement.HasField("return_type") else None,
+        returns=replay.type(statement.return_type) if statement.HasField("return_type") else None,
         definition=tree.definition(pg.Node(create_function_stmt=statement)),
-        made_by=scene.period,
+        made_by=replay.generation,
     )
-    same = [one for one in scene.catalog.functions(name) if one.arguments == arguments]
-    if same and not statement.replace and scene.catalog.is_certain(same[0]):
-        raise scene.fail(
+    same = [one for one in replay.catalog.functions(name) if one.arguments == arguments]
+    if same and not statement.replace and replay.catalog.is_certain(same[0]):
+        raise replay.fail(
             FailureCause.EXISTS,
             f"there is already a function `{name.name}` with these arguments",
             "write `create or replace`, or choose another name",
@@ -499,23 +501,23 @@ def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
         made = replace(made, made_by=None)
     elif same:
         made = replace(made, made_by=same[0].made_by)
-        scene.say(Redefines(made.ref, None, None, "body"))
-    scene.catalog.put_function(made)
+        replay.record(Redefines(made.ref, None, None, "body"))
+    replay.catalog.put_function(made)
     if not same:
-        scene.make(ObjectKind.FUNCTION, name)
+        replay.make(ObjectKind.FUNCTION, name)
 
 
 _EVENTS = {4: Event.INSERT, 8: Event.DELETE, 16: Event.UPDATE, 32: Event.TRUNCATE}
 _BEFORE, _INSTEAD = 2, 64
 
 
-def trigger(scene: Scene, statement: pg.CreateTrigStmt) -> None:
+def trigger(replay: StatementReplay, statement: pg.CreateTrigStmt) -> None:
     """CREATE TRIGGER."""
-    name = scene.relation(statement.relation)
+    name = replay.relation(statement.relation)
     condition = tree.expression(statement.when_clause)
     columns = set(tree.strings(statement.columns)) | set(condition.columns if condition is not None else ())
     written = tree.name(statement.funcname)
-    function_name = scene.catalog.find_function(scene.path, written) or scene.full(written)
+    function_name = replay.catalog.find_function(replay.path, written) or replay.full(written)
     timing = "before" if statement.timing & _BEFORE else "instead of" if statement.timing & _INSTEAD else "after"
     made = Trigger(
         statement.trigname,
@@ -526,30 +528,30 @@ def trigger(scene: Scene, statement: pg.CreateTrigStmt) -> None:
         events=frozenset(event for bit, event in _EVENTS.items() if statement.events & bit),
         definition=tree.definition(pg.Node(create_trig_stmt=statement)),
     )
-    scene.aim(name)
-    relation = scene.catalog.relation(name)
-    owner = relation if isinstance(relation, View) else scene.table(name)
+    replay.add_target(name)
+    relation = replay.catalog.relation(name)
+    owner = relation if isinstance(relation, View) else replay.table(name)
     if made.name in owner.triggers and not statement.replace:
-        raise scene.fail(
+        raise replay.fail(
             FailureCause.EXISTS,
             f"`{name.name}` already has a trigger `{made.name}`",
             "choose another name, or drop the old one first",
         )
-    scene.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
-    scene.catalog.put(replace(owner, triggers={**owner.triggers, made.name: made}))
+    replay.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
+    replay.catalog.put(replace(owner, triggers={**owner.triggers, made.name: made}))
     if isinstance(owner, Table) and owner.kind is TableKind.PARTITIONED and statement.row:
-        for part in scene.catalog.descendants_of(name):
-            scene.lock(part.name, LockMode.SHARE_ROW_EXCLUSIVE)
-    scene.make(ObjectKind.TRIGGER, name, made.name)
+        for part in replay.catalog.descendants_of(name):
+            replay.lock(part.name, LockMode.SHARE_ROW_EXCLUSIVE)
+    replay.make(ObjectKind.TRIGGER, name, made.name)
 
 
-def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
+def policy(replay: StatementReplay, statement: pg.CreatePolicyStmt) -> None:
     """CREATE POLICY."""
-    name = scene.relation(statement.table)
-    scene.aim(name)
-    owner = scene.table(name)
+    name = replay.relation(statement.table)
+    replay.add_target(name)
+    owner = replay.table(name)
     if statement.policy_name in owner.policies:
-        raise scene.fail(
+        raise replay.fail(
             FailureCause.EXISTS,
             f"`{name.name}` already has a policy `{statement.policy_name}`",
             "choose another name, or drop the old one first",
@@ -562,34 +564,34 @@ def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
         check=tree.expression(statement.with_check),
         roles=tuple(tree.role(node.role_spec) for node in statement.roles),
     )
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    scene.catalog.put(replace(owner, policies={**owner.policies, made.name: made}))
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    replay.catalog.put(replace(owner, policies={**owner.policies, made.name: made}))
     if made.is_permissive and owner.has_row_security and owner.policies and access.is_always_true(statement.qual):
         others = "another policy" if len(owner.policies) == 1 else "other policies"
         opened = f"shows all rows to those whom `{made.name}` is for, whatever {others} of it may say"
-        scene.say(OpensRows(name, opened, made.name))
-    scene.make(ObjectKind.POLICY, name, made.name)
+        replay.record(OpensRows(name, opened, made.name))
+    replay.make(ObjectKind.POLICY, name, made.name)
 
 
-def rule(scene: Scene, statement: pg.RuleStmt) -> None:
+def rule(replay: StatementReplay, statement: pg.RuleStmt) -> None:
     """CREATE RULE."""
-    name = scene.relation(statement.relation)
-    scene.aim(name)
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    owner = scene.catalog.relation(name)
+    name = replay.relation(statement.relation)
+    replay.add_target(name)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    owner = replay.catalog.relation(name)
     if not isinstance(owner, View):
-        known = scene.table(name)
-        scene.catalog.put(replace(known, rules=known.rules | {statement.rulename}))
-    scene.make(ObjectKind.RULE, name, statement.rulename)
+        known = replay.table(name)
+        replay.catalog.put(replace(known, rules=known.rules | {statement.rulename}))
+    replay.make(ObjectKind.RULE, name, statement.rulename)
 
 
-def extension(scene: Scene, statement: pg.CreateExtensionStmt) -> None:
+def extension(replay: StatementReplay, statement: pg.CreateExtensionStmt) -> None:
     """CREATE EXTENSION."""
-    scene.catalog.extensions |= {statement.extname}
+    replay.catalog.extensions |= {statement.extname}
     if statement.extname not in _WITHOUT_TABLES:
-        scene.catalog.open_schema(scene.path[0])
-        scene.catalog.open_schema("public")
-    scene.make(ObjectKind.EXTENSION, Name(None, statement.extname))
+        replay.catalog.open_schema(replay.path[0])
+        replay.catalog.open_schema("public")
+    replay.make(ObjectKind.EXTENSION, Name(None, statement.extname))
 
 
 _WITHOUT_TABLES = frozenset(
@@ -603,8 +605,8 @@ _WITHOUT_TABLES = frozenset(
 """Extensions that make no tables or views."""
 
 
-def role(scene: Scene, statement: pg.CreateRoleStmt) -> None:
+def role(replay: StatementReplay, statement: pg.CreateRoleStmt) -> None:
     """CREATE ROLE and CREATE USER."""
-    scene.catalog.roles |= {statement.role}
-    access.role(scene, statement.role, statement.options)
-    scene.make(ObjectKind.ROLE, Name(None, statement.role))
+    replay.catalog.roles |= {statement.role}
+    access.role(replay, statement.role, statement.options)
+    replay.make(ObjectKind.ROLE, Name(None, statement.role))

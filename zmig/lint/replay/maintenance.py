@@ -22,129 +22,129 @@ from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 EVERY_TABLE = Name(None, "")
 """Stands for all tables of the database, where a command names none."""
 _EXCLUSIVE = LockMode.ACCESS_EXCLUSIVE
 
 
-def truncate(scene: Scene, statement: pg.TruncateStmt) -> None:
+def truncate(replay: StatementReplay, statement: pg.TruncateStmt) -> None:
     """TRUNCATE."""
-    names = [scene.relation(node.range_var) for node in statement.relations]
+    names = [replay.relation(node.range_var) for node in statement.relations]
     for name in names:
-        scene.aim(name)
-    emptied = _emptied(scene, names, cascade=statement.behavior == pg.DROP_CASCADE)
+        replay.add_target(name)
+    emptied = _emptied(replay, names, cascade=statement.behavior == pg.DROP_CASCADE)
     for name in emptied:
-        scene.lock(name, _EXCLUSIVE)
-        table = scene.catalog.table(name)
-        scene.say(WritesRows(name, RowChange.TRUNCATE, Extent.ALL))
-        for index in scene.catalog.indexes_of(name):
+        replay.lock(name, _EXCLUSIVE)
+        table = replay.catalog.table(name)
+        replay.record(WritesRows(name, RowChange.TRUNCATE, Extent.ALL))
+        for index in replay.catalog.indexes_of(name):
             if table is not None and table.kind is TableKind.TABLE:
-                scene.say(Builds(index.name, name, _EXCLUSIVE, is_rebuilt=True, is_of_nothing=True))
-        if table is None or scene.catalog.may_have_rows(table):
-            scene.say(LosesData(Ref(ObjectKind.TABLE, name)))
+                replay.record(Builds(index.name, name, _EXCLUSIVE, is_rebuilt=True, is_of_nothing=True))
+        if table is None or replay.catalog.may_have_rows(table):
+            replay.record(LosesData(Ref(ObjectKind.TABLE, name)))
         if table is not None:
-            scene.catalog.put(replace(table, empty_since=scene.period))
+            replay.catalog.put(replace(table, empty_since=replay.generation))
 
 
-def _emptied(scene: Scene, names: list[Name], *, cascade: bool) -> list[Name]:
+def _emptied(replay: StatementReplay, names: list[Name], *, cascade: bool) -> list[Name]:
     """Return the tables that are emptied: those named, their partitions, and by CASCADE what references them."""
     emptied = dict.fromkeys(names)
     for name in names:
-        emptied |= {one.name: None for one in scene.catalog.descendants_of(name)}
+        emptied |= {one.name: None for one in replay.catalog.descendants_of(name)}
     waiting = [*emptied]
     while waiting:
         name = waiting.pop()
-        for other, key in scene.catalog.referencing(name):
+        for other, key in replay.catalog.referencing(name):
             if other.name in emptied:
                 continue
             if not cascade:
                 reason = f"`{name.name}` cannot be emptied: `{other.name.name}` references it by `{key.name}`"
                 advice = f"write `truncate {name.name}, {other.name.name}`"
                 blocker = Ref(ObjectKind.CONSTRAINT, other.name, key.name)
-                raise scene.fail(FailureCause.IN_THE_WAY, reason, advice, (blocker,))
+                raise replay.fail(FailureCause.IN_THE_WAY, reason, advice, (blocker,))
             emptied[other.name] = None
             waiting.append(other.name)
     return [*emptied]
 
 
-def lock(scene: Scene, statement: pg.LockStmt) -> None:
+def lock(replay: StatementReplay, statement: pg.LockStmt) -> None:
     """LOCK TABLE."""
     for node in statement.relations:
-        name = scene.relation(node.range_var)
+        name = replay.relation(node.range_var)
         mode = LockMode(statement.mode) if 1 <= statement.mode <= len(LockMode) else _EXCLUSIVE
-        scene.aim(name)
-        for one in (name, *(child.name for child in scene.catalog.descendants_of(name))):
-            scene.lock(one, mode)
+        replay.add_target(name)
+        for one in (name, *(child.name for child in replay.catalog.descendants_of(name))):
+            replay.lock(one, mode)
 
 
-def vacuum(scene: Scene, statement: pg.VacuumStmt) -> None:
+def vacuum(replay: StatementReplay, statement: pg.VacuumStmt) -> None:
     """VACUUM and ANALYZE."""
     options = tree.options(statement.options)
     is_full = statement.is_vacuumcmd and tree.is_on(options, "full")
-    names = [scene.relation(node.vacuum_relation.relation) for node in statement.rels]
+    names = [replay.relation(node.vacuum_relation.relation) for node in statement.rels]
     for name in names or [EVERY_TABLE]:
-        scene.aim(name)
-        scene.lock(name, _EXCLUSIVE if is_full else LockMode.SHARE_UPDATE_EXCLUSIVE)
+        replay.add_target(name)
+        replay.lock(name, _EXCLUSIVE if is_full else LockMode.SHARE_UPDATE_EXCLUSIVE)
         if is_full:
-            scene.say(Rewrites(name, RewriteCause.COMMAND, "`VACUUM FULL` leaves no gaps in it"))
+            replay.record(Rewrites(name, RewriteCause.COMMAND, "`VACUUM FULL` leaves no gaps in it"))
 
 
-def cluster(scene: Scene, statement: pg.ClusterStmt) -> None:
+def cluster(replay: StatementReplay, statement: pg.ClusterStmt) -> None:
     """CLUSTER."""
-    name = scene.relation(statement.relation) if statement.HasField("relation") else EVERY_TABLE
-    scene.aim(name)
-    scene.lock(name, _EXCLUSIVE)
-    scene.say(Rewrites(name, RewriteCause.COMMAND, "`CLUSTER` puts its rows in order"))
+    name = replay.relation(statement.relation) if statement.HasField("relation") else EVERY_TABLE
+    replay.add_target(name)
+    replay.lock(name, _EXCLUSIVE)
+    replay.record(Rewrites(name, RewriteCause.COMMAND, "`CLUSTER` puts its rows in order"))
 
 
-def reindex(scene: Scene, statement: pg.ReindexStmt) -> None:
+def reindex(replay: StatementReplay, statement: pg.ReindexStmt) -> None:
     """REINDEX."""
     options = tree.options(statement.params)
     concurrently = tree.is_on(options, "concurrently")
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.SHARE
     if not statement.HasField("relation"):
-        scene.aim(EVERY_TABLE)
-        scene.say(Builds(None, EVERY_TABLE, mode, concurrently, is_rebuilt=True))
+        replay.add_target(EVERY_TABLE)
+        replay.record(Builds(None, EVERY_TABLE, mode, concurrently, is_rebuilt=True))
         return
-    name = scene.relation(statement.relation)
-    scene.aim(name)
+    name = replay.relation(statement.relation)
+    replay.add_target(name)
     if statement.kind == pg.REINDEX_OBJECT_INDEX:
-        index = scene.catalog.index(name)
+        index = replay.catalog.index(name)
         table = name if index is None else index.table
-        scene.lock(table, mode)
-        scene.say(Builds(name, table, mode, concurrently, is_rebuilt=True))
+        replay.lock(table, mode)
+        replay.record(Builds(name, table, mode, concurrently, is_rebuilt=True))
         return
-    table = scene.catalog.table(name)
-    for one in (name,) if table is None else (part.name for part in scene.catalog.stored(table)):
-        scene.lock(one, mode)
-        scene.say(Builds(None, one, mode, concurrently, is_rebuilt=True))
+    table = replay.catalog.table(name)
+    for one in (name,) if table is None else (part.name for part in replay.catalog.stored(table)):
+        replay.lock(one, mode)
+        replay.record(Builds(None, one, mode, concurrently, is_rebuilt=True))
 
 
-def refresh(scene: Scene, statement: pg.RefreshMatViewStmt) -> None:
+def refresh(replay: StatementReplay, statement: pg.RefreshMatViewStmt) -> None:
     """REFRESH MATERIALIZED VIEW."""
-    name = scene.relation(statement.relation)
-    scene.aim(name)
-    view = scene.catalog.view(name)
-    if view is not None and not view.is_materialized and scene.catalog.is_certain(view):
+    name = replay.relation(statement.relation)
+    replay.add_target(name)
+    view = replay.catalog.view(name)
+    if view is not None and not view.is_materialized and replay.catalog.is_certain(view):
         reason = f"`{name.name}` is no materialized view"
-        raise scene.fail(FailureCause.REFUSED, reason, "correct the name", (view.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, "correct the name", (view.ref,))
     if statement.concurrent:
-        if view is not None and scene.catalog.is_certain(view):
-            keys = (one for one in scene.catalog.indexes_of(name) if one.is_unique and one.predicate is None)
+        if view is not None and replay.catalog.is_certain(view):
+            keys = (one for one in replay.catalog.indexes_of(name) if one.is_unique and one.predicate is None)
             if not any(not one.expressions for one in keys):
                 reason = f"`{name.name}` has no unique index of plain columns, which `concurrently` needs"
-                raise scene.fail(FailureCause.REFUSED, reason, "create one first", (view.ref,))
-        scene.lock(name, LockMode.EXCLUSIVE)
+                raise replay.fail(FailureCause.REFUSED, reason, "create one first", (view.ref,))
+        replay.lock(name, LockMode.EXCLUSIVE)
         return
-    scene.lock(name, _EXCLUSIVE)
+    replay.lock(name, _EXCLUSIVE)
     if not statement.skip_data:
         reason = "`REFRESH MATERIALIZED VIEW` fills it again"
-        scene.say(Rewrites(name, RewriteCause.COMMAND, reason))
+        replay.record(Rewrites(name, RewriteCause.COMMAND, reason))
 
 
-def comment(scene: Scene, statement: pg.CommentStmt) -> None:
+def comment(replay: StatementReplay, statement: pg.CommentStmt) -> None:
     """COMMENT ON: of a table and its columns, under a lock of it."""
     parts = tree.strings(statement.object.list.items)
     if statement.objtype == pg.OBJECT_COLUMN:
@@ -153,5 +153,5 @@ def comment(scene: Scene, statement: pg.CommentStmt) -> None:
         return
     written = tree.name_of(parts)
     # A composite type has columns, too.
-    if scene.catalog.find_type(scene.path, written) is None:
-        scene.lock(scene.known(written), LockMode.SHARE_UPDATE_EXCLUSIVE)
+    if replay.catalog.find_type(replay.path, written) is None:
+        replay.lock(replay.known(written), LockMode.SHARE_UPDATE_EXCLUSIVE)

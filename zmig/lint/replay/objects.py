@@ -306,7 +306,7 @@ class Constraint:
     is_deferrable: bool = False
     is_inherited: bool = False
     made_by: int | None = None
-    """The entry that made it."""
+    """The generation of the catalog in which it was made."""
 
 
 class Event(StrEnum):
@@ -403,13 +403,13 @@ class Table:
     """Columns that it certainly has no longer, where it is not whole."""
     missing_constraints: frozenset[str] = frozenset()
     empty_since: int | None = None
-    """The period in which it was made, or emptied, and nothing was written to it since by a statement."""
+    """The generation in which it was made, or emptied, and nothing was written to it since by a statement."""
     has_row_security: bool = False
     forces_row_security: bool = False
     replica_identity: str = "default"
     owner: str | None = None
     made_by: int | None = None
-    """The entry that made it; None for one that was there before, or may have been."""
+    """The generation in which it was made; None for one that was there before, or may have been."""
 
     @property
     def ref(self) -> Ref:

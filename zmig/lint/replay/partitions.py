@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from postgast import pg_query_pb2 as pg
 
     from zmig.lint.replay.objects import Comparison, Constraint, Expression
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 _MIDNIGHT = re.compile(r"[ T]00:00(?::00(?:\.0+)?)?$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -44,74 +44,74 @@ def _datum(node: pg.Node) -> str:
     return _MIDNIGHT.sub("", shown)
 
 
-def default_of(scene: Scene, parent: Table) -> Table | None:
+def default_of(replay: StatementReplay, parent: Table) -> Table | None:
     """Return the default partition of a table, where it is known to have one."""
-    children = scene.catalog.children_of(parent.name)
+    children = replay.catalog.children_of(parent.name)
     return next((one for one in children if one.bound is not None and one.bound.is_default), None)
 
 
-def make_room(scene: Scene, parent: Table, made: Table) -> None:
-    """Say what it takes that the rows of a new partition are not in the default one."""
-    default = default_of(scene, parent)
+def make_room(replay: StatementReplay, parent: Table, made: Table) -> None:
+    """Record what it takes that the rows of a new partition are not in the default one."""
+    default = default_of(replay, parent)
     if default is None or made.bound is None or made.bound.is_default or default.name == made.name:
         return
-    scene.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
-    for one in scene.catalog.stored(default):
-        if scene.catalog.may_have_rows(one) and not _excludes(one, parent, made.bound):
+    replay.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
+    for one in replay.catalog.stored(default):
+        if replay.catalog.may_have_rows(one) and not _excludes(one, parent, made.bound):
             reason = f"see that none of its rows belongs to the new partition `{made.name.name}`"
-            scene.say(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.DEFAULT_PARTITION, reason))
+            replay.record(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.DEFAULT_PARTITION, reason))
 
 
-def attach(scene: Scene, parent: Table, child: Table, new_bound: Bound) -> Table:
+def attach(replay: StatementReplay, parent: Table, child: Table, new_bound: Bound) -> Table:
     """ATTACH PARTITION: return the child as part of its parent."""
-    _need_fit(scene, parent, child)
-    scene.lock(parent.name, LockMode.SHARE_UPDATE_EXCLUSIVE)
-    for one in (child, *scene.catalog.descendants_of(child.name)):
-        scene.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
-    for one in scene.catalog.stored(child):
+    _need_fit(replay, parent, child)
+    replay.lock(parent.name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    for one in (child, *replay.catalog.descendants_of(child.name)):
+        replay.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
+    for one in replay.catalog.stored(child):
         if one.kind is TableKind.TABLE and not implies(one, parent, new_bound):
             reason = f"see that each of its rows belongs to the partition of `{parent.name.name}`"
-            scene.say(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.PARTITION, reason))
+            replay.record(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.PARTITION, reason))
     child = replace(child, parents=(parent.name,), bound=new_bound)
-    make_room(scene, parent, child)
-    child = _with_keys(scene, parent, child)
-    scene.catalog.put(child)
+    make_room(replay, parent, child)
+    child = _with_keys(replay, parent, child)
+    replay.catalog.put(child)
     return child
 
 
-def _need_fit(scene: Scene, parent: Table, child: Table) -> None:
+def _need_fit(replay: StatementReplay, parent: Table, child: Table) -> None:
     if not (parent.is_whole and child.is_whole):
         return
     if parent.kind is not TableKind.PARTITIONED:
         reason = f"`{parent.name.name}` is not partitioned, so nothing can be attached to it"
-        raise scene.fail(FailureCause.REFUSED, reason, "correct the name", (parent.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, "correct the name", (parent.ref,))
     lacking = next((one for one in parent.columns if one not in child.columns), None)
     extra = next((one for one in child.columns if one not in parent.columns), None)
     if lacking is not None or extra is not None:
         who, whom = (child, parent) if extra is not None else (parent, child)
         reason = f"`{who.name.name}` has the column `{extra or lacking}`, which `{whom.name.name}` does not have"
-        raise scene.fail(FailureCause.REFUSED, reason, "give both tables the same columns first", (child.ref,))
+        raise replay.fail(FailureCause.REFUSED, reason, "give both tables the same columns first", (child.ref,))
 
 
-def _with_keys(scene: Scene, parent: Table, child: Table) -> Table:
-    """Give a partition the indexes and foreign keys of its parent that it does not have, and say what that takes."""
-    scene.catalog.put(child)
-    own = list(scene.catalog.indexes_of(child.name))
-    for index in scene.catalog.indexes_of(parent.name):
+def _with_keys(replay: StatementReplay, parent: Table, child: Table) -> Table:
+    """Give a partition the indexes and foreign keys of its parent that it does not have, and record what that takes."""
+    replay.catalog.put(child)
+    own = list(replay.catalog.indexes_of(child.name))
+    for index in replay.catalog.indexes_of(parent.name):
         match = next((one for one in own if one.parent is None and _is_alike(one, index)), None)
         if match is not None:
-            scene.catalog.put(replace(match, parent=index.name))
+            replay.catalog.put(replace(match, parent=index.name))
             continue
-        for one in scene.catalog.stored(child):
-            scene.say(Builds(None, one.name, LockMode.ACCESS_EXCLUSIVE))
-        child = constraints.copy_index(scene, child, index, parent=index.name)
+        for one in replay.catalog.stored(child):
+            replay.record(Builds(None, one.name, LockMode.ACCESS_EXCLUSIVE))
+        child = constraints.copy_index(replay, child, index, parent=index.name)
     for key in parent.foreign_keys:
         if key.references is None or any(_is_same_key(one, key) for one in child.foreign_keys):
             continue
-        scene.lock(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
+        replay.lock(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
         if key.is_valid and key.is_enforced:
-            for one in scene.catalog.stored(child):
-                scene.say(Validates(key.name, one.name, key.references, LockMode.ACCESS_EXCLUSIVE))
+            for one in replay.catalog.stored(child):
+                replay.record(Validates(key.name, one.name, key.references, LockMode.ACCESS_EXCLUSIVE))
         child = replace(child, constraints={key.name: replace(key, is_inherited=True), **child.constraints})
     return child
 
@@ -133,25 +133,25 @@ def _is_alike(one: Index, other: Index) -> bool:
     )
 
 
-def detach(scene: Scene, parent: Table, child: Table, *, concurrently: bool) -> Table:
+def detach(replay: StatementReplay, parent: Table, child: Table, *, concurrently: bool) -> Table:
     """DETACH PARTITION: return the child as a table of its own."""
-    default = default_of(scene, parent)
+    default = default_of(replay, parent)
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.ACCESS_EXCLUSIVE
-    if concurrently and default is not None and scene.catalog.is_certain(default):
-        raise scene.fail(
+    if concurrently and default is not None and replay.catalog.is_certain(default):
+        raise replay.fail(
             FailureCause.PARTITIONED,
             f"`{parent.name.name}` has a default partition, so none can be detached concurrently",
             "detach it without `concurrently`, with a short `lock_timeout`",
             (default.ref,),
         )
-    scene.lock(parent.name, mode)
-    scene.lock(child.name, LockMode.ACCESS_EXCLUSIVE if not concurrently else mode)
+    replay.lock(parent.name, mode)
+    replay.lock(child.name, LockMode.ACCESS_EXCLUSIVE if not concurrently else mode)
     if default is not None and default.name != child.name:
-        scene.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
+        replay.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
     kept = {name: replace(one, is_inherited=False) for name, one in child.constraints.items()}
     columns = {name: replace(one, is_inherited=False) for name, one in child.columns.items()}
-    for index in scene.catalog.indexes_of(child.name):
-        scene.catalog.put(replace(index, parent=None))
+    for index in replay.catalog.indexes_of(child.name):
+        replay.catalog.put(replace(index, parent=None))
     return replace(child, parents=(), bound=None, constraints=kept, columns=columns)
 
 

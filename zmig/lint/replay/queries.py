@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.lint.replay.objects import Type
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
     from zmig.lint.replay.tree import Message
     from zmig.sql.token_reader import Name
 
@@ -50,16 +50,16 @@ class Query:
 _Tables = dict[str, "tuple[Output, ...] | None"]
 
 
-def read(select: pg.SelectStmt, scene: Scene) -> Query:
+def read(select: pg.SelectStmt, replay: StatementReplay) -> Query:
     """Return what a query reads. Raises StatementFails where a table that it names certainly does not exist."""
     query = Query()
-    query.outputs = _Reading(scene, query).select(select, {}, ())
+    query.outputs = _Reading(replay, query).select(select, {}, ())
     return query
 
 
 class _Reading:
-    def __init__(self, scene: Scene, query: Query) -> None:
-        self._scene = scene
+    def __init__(self, replay: StatementReplay, query: Query) -> None:
+        self._replay = replay
         self._query = query
 
     def select(self, select: pg.SelectStmt, tables: _Tables, outer: tuple[_Source, ...]) -> tuple[Output, ...] | None:
@@ -136,9 +136,9 @@ class _Reading:
             return _Source(alias, None, tables[relation.relname])
         if relation.relname.startswith("pg_") or relation.schemaname in ("pg_catalog", "information_schema"):
             return _Source(alias, None, None)
-        name = self._scene.relation(relation)
+        name = self._replay.relation(relation)
         self._query.uses.setdefault(name, set())
-        return _Source(alias, name, _columns(name, self._scene))
+        return _Source(alias, name, _columns(name, self._replay))
 
     def expressions(self, message: Message, tables: _Tables, scope: tuple[_Source, ...]) -> None:
         """Take note of the columns that expressions use, and of the queries in them."""
@@ -148,7 +148,7 @@ class _Reading:
             elif isinstance(one, pg.ColumnRef):
                 self._reference(one, scope)
             elif isinstance(one, (pg.InsertStmt, pg.UpdateStmt, pg.DeleteStmt)):
-                self._scene.relation(one.relation)
+                self._replay.relation(one.relation)
 
     def _reference(self, reference: pg.ColumnRef, scope: tuple[_Source, ...]) -> None:
         parts = tree.strings(reference.fields)
@@ -192,7 +192,7 @@ class _Reading:
 
     def _type(self, value: pg.Node, sources: list[_Source]) -> Type | None:
         if value.HasField("type_cast"):
-            return self._scene.type(value.type_cast.type_name)
+            return self._replay.type(value.type_cast.type_name)
         column = tree.column(value)
         if column is None:
             return None
@@ -200,8 +200,8 @@ class _Reading:
         return types[0] if len(types) == 1 else None
 
 
-def _columns(name: Name, scene: Scene) -> tuple[Output, ...] | None:
-    match scene.catalog.relation(name):
+def _columns(name: Name, replay: StatementReplay) -> tuple[Output, ...] | None:
+    match replay.catalog.relation(name):
         case Table(is_whole=True) as table:
             return tuple(Output(one.name, one.type) for one in table.columns.values())
         case View(columns=columns) if columns is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zmig.lint.replay.objects import Table
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 _KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email|token)")
 """Columns by which single rows are named."""
@@ -84,16 +84,16 @@ def _is_one(node: pg.Node, table: Table | None, listed: set[str], *, has_sources
     return not has_sources and table is not None and table.certainly_lacks(parts[-1])
 
 
-def say_read(scene: Scene, query: pg.SelectStmt) -> None:
-    """Say which tables a query reads that neither a limit nor a key makes short."""
+def record_read(replay: StatementReplay, query: pg.SelectStmt) -> None:
+    """Record which tables a query reads that neither a limit nor a key makes short."""
     is_short = tree.kind_of(query.limit_count) or extent(query.where_clause) is Extent.FEW
     if is_short or any(_sets_sequence(node) for node in query.target_list):
         return
     for node in query.from_clause:
         for part in _tables(node):
-            name = scene.catalog.find(scene.path, tree.relation_name(part))
+            name = replay.catalog.find(replay.path, tree.relation_name(part))
             if name is not None:
-                scene.say(Reads(name))
+                replay.record(Reads(name))
 
 
 def _sets_sequence(target: pg.Node) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zmig.lint.replay.objects import Constraint, Relation, Type
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
 
 Text = TypeVar("Text", str, str | None)
 _RELATIONS = frozenset(
@@ -44,125 +44,125 @@ _TYPES = frozenset({pg.OBJECT_TYPE, pg.OBJECT_DOMAIN})
 _FUNCTIONS = frozenset({pg.OBJECT_FUNCTION, pg.OBJECT_PROCEDURE, pg.OBJECT_ROUTINE})
 
 
-def statement(scene: Scene, asked: pg.RenameStmt) -> None:
+def statement(replay: StatementReplay, asked: pg.RenameStmt) -> None:
     """ALTER ... RENAME."""
     kind = asked.rename_type
     if kind in _OF_RELATIONS or kind in _RELATIONS or kind in tree.PARTS_OF_TABLES:
-        name = scene.relation(asked.relation, is_optional=asked.missing_ok)
+        name = replay.relation(asked.relation, is_optional=asked.missing_ok)
         if name is not None:
-            _rename_of_relation(scene, name, asked)
+            _rename_of_relation(replay, name, asked)
     elif kind in _TYPES:
-        name = scene.known_type(tree.object_name(asked.object))
-        _move_type(scene, name, Name(name.schema, asked.newname))
+        name = replay.known_type(tree.object_name(asked.object))
+        _move_type(replay, name, Name(name.schema, asked.newname))
     elif kind in _FUNCTIONS:
-        _move_function(scene, tree.object_name(asked.object), new=asked.newname)
+        _move_function(replay, tree.object_name(asked.object), new=asked.newname)
     else:
-        _rename_other(scene, asked)
+        _rename_other(replay, asked)
 
 
-def _rename_of_relation(scene: Scene, name: Name, asked: pg.RenameStmt) -> None:
+def _rename_of_relation(replay: StatementReplay, name: Name, asked: pg.RenameStmt) -> None:
     match asked.rename_type:
         case pg.OBJECT_COLUMN:
-            _rename_column(scene, name, asked.subname, asked.newname, is_only=not asked.relation.inh)
+            _rename_column(replay, name, asked.subname, asked.newname, is_only=not asked.relation.inh)
         case pg.OBJECT_TABCONSTRAINT:
-            _rename_constraint(scene, name, asked.subname, asked.newname)
+            _rename_constraint(replay, name, asked.subname, asked.newname)
         case part if part in tree.PARTS_OF_TABLES:
-            _rename_part(scene, name, tree.PARTS_OF_TABLES[part], asked.subname, asked.newname)
+            _rename_part(replay, name, tree.PARTS_OF_TABLES[part], asked.subname, asked.newname)
         case _:
-            _rename_relation(scene, name, asked.newname)
+            _rename_relation(replay, name, asked.newname)
 
 
-def _rename_other(scene: Scene, asked: pg.RenameStmt) -> None:
+def _rename_other(replay: StatementReplay, asked: pg.RenameStmt) -> None:
     before, after = Name(None, asked.subname), Name(None, asked.newname)
     match asked.rename_type:
         case pg.OBJECT_ATTRIBUTE:
-            name = scene.known_type(tree.relation_name(asked.relation))
-            _rename_attribute(scene, name, asked.subname, asked.newname)
+            name = replay.known_type(tree.relation_name(asked.relation))
+            _rename_attribute(replay, name, asked.subname, asked.newname)
         case pg.OBJECT_SCHEMA:
-            _rename_schema(scene, asked.subname, asked.newname)
+            _rename_schema(replay, asked.subname, asked.newname)
         case pg.OBJECT_ROLE:
-            scene.catalog.roles = scene.catalog.roles - {asked.subname} | {asked.newname}
-            scene.say(Renames(Ref(ObjectKind.ROLE, before), Ref(ObjectKind.ROLE, after)))
+            replay.catalog.roles = replay.catalog.roles - {asked.subname} | {asked.newname}
+            replay.record(Renames(Ref(ObjectKind.ROLE, before), Ref(ObjectKind.ROLE, after)))
         case _:
             return
 
 
-def set_schema(scene: Scene, asked: pg.AlterObjectSchemaStmt) -> None:
+def set_schema(replay: StatementReplay, asked: pg.AlterObjectSchemaStmt) -> None:
     """ALTER ... SET SCHEMA."""
     kind, schema = asked.object_type, asked.newschema
     if kind in _RELATIONS:
-        name = scene.relation(asked.relation, is_optional=asked.missing_ok)
+        name = replay.relation(asked.relation, is_optional=asked.missing_ok)
         if name is None:
             return
         new = Name(schema, name.name)
-        scene.aim(name)
-        scene.need_free(new)
-        scene.need_schema(new)
-        scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-        for part in (*scene.catalog.indexes_of(name), *scene.catalog.sequences_of(name)):
-            move(scene, part.name, Name(schema, part.name.name))
-        before = _ref(scene, name)
-        move(scene, name, new)
-        scene.say(Renames(before, Ref(before.kind, new)))
+        replay.add_target(name)
+        replay.need_free(new)
+        replay.need_schema(new)
+        replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+        for part in (*replay.catalog.indexes_of(name), *replay.catalog.sequences_of(name)):
+            move(replay, part.name, Name(schema, part.name.name))
+        before = _ref(replay, name)
+        move(replay, name, new)
+        replay.record(Renames(before, Ref(before.kind, new)))
     elif kind in _TYPES:
-        name = scene.known_type(tree.object_name(asked.object))
-        _move_type(scene, name, Name(schema, name.name))
+        name = replay.known_type(tree.object_name(asked.object))
+        _move_type(replay, name, Name(schema, name.name))
     elif kind in _FUNCTIONS:
-        _move_function(scene, tree.object_name(asked.object), schema=schema)
+        _move_function(replay, tree.object_name(asked.object), schema=schema)
 
 
-def _ref(scene: Scene, name: Name) -> Ref:
-    relation = scene.catalog.relation(name)
+def _ref(replay: StatementReplay, name: Name) -> Ref:
+    relation = replay.catalog.relation(name)
     return Ref(ObjectKind.TABLE, name) if relation is None else relation.ref
 
 
 # relations
 
 
-def _rename_relation(scene: Scene, name: Name, new_name: str) -> None:
+def _rename_relation(replay: StatementReplay, name: Name, new_name: str) -> None:
     new = Name(name.schema, new_name)
-    scene.aim(name)
-    scene.need_free(new)
-    relation = scene.catalog.relation(name)
+    replay.add_target(name)
+    replay.need_free(new)
+    relation = replay.catalog.relation(name)
     if not isinstance(relation, Index):
-        scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    before = _ref(scene, name)
+        replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    before = _ref(replay, name)
     if relation is None:
         # Nothing is known of it, but that it has this name now.
-        scene.catalog.remove(name)
-        scene.catalog.put(Table(new, is_whole=False))
+        replay.catalog.remove(name)
+        replay.catalog.put(Table(new, is_whole=False))
     else:
-        move(scene, name, new)
+        move(replay, name, new)
     if isinstance(relation, Index) and relation.constraint is not None:
-        _rename_constraint_of(scene, relation.table, relation.constraint, new_name)
-    scene.say(Renames(before, Ref(before.kind, new)))
+        _rename_constraint_of(replay, relation.table, relation.constraint, new_name)
+    replay.record(Renames(before, Ref(before.kind, new)))
 
 
-def move(scene: Scene, old: Name, new: Name) -> None:
+def move(replay: StatementReplay, old: Name, new: Name) -> None:
     """Give a relation another full name, everywhere."""
-    relation = scene.catalog.relation(old)
+    relation = replay.catalog.relation(old)
     if relation is None:
         return
-    around = [*_around(scene, old)]
-    scene.catalog.remove(old)
-    scene.catalog.put(_referring(replace(relation, name=new), old, new))
+    around = [*_around(replay, old)]
+    replay.catalog.remove(old)
+    replay.catalog.put(_referring(replace(relation, name=new), old, new))
     for one in around:
         if one.name != old:
-            scene.catalog.put(_referring(one, old, new))
+            replay.catalog.put(_referring(one, old, new))
 
 
-def _around(scene: Scene, name: Name) -> Iterable[Relation]:
+def _around(replay: StatementReplay, name: Name) -> Iterable[Relation]:
     """Yield what refers to a relation by its name."""
-    for node in scene.catalog.dependents(Space.RELATION, name):
-        if node.space is Space.RELATION and (found := scene.catalog.relation(node.name)) is not None:
+    for node in replay.catalog.dependents(Space.RELATION, name):
+        if node.space is Space.RELATION and (found := replay.catalog.relation(node.name)) is not None:
             yield found
-    index = scene.catalog.index(name)
+    index = replay.catalog.index(name)
     if index is not None:
-        owner = scene.catalog.table(index.table)
+        owner = replay.catalog.table(index.table)
         if owner is not None:
             yield owner
-            for child in scene.catalog.descendants_of(owner.name):
-                yield from (one for one in scene.catalog.indexes_of(child.name) if one.parent == name)
+            for child in replay.catalog.descendants_of(owner.name):
+                yield from (one for one in replay.catalog.indexes_of(child.name) if one.parent == name)
 
 
 def _referring(relation: Relation, old: Name, new: Name) -> Relation:
@@ -194,54 +194,54 @@ def _referring(relation: Relation, old: Name, new: Name) -> Relation:
 # columns and other parts
 
 
-def _rename_column(scene: Scene, name: Name, before: str, after: str, *, is_only: bool) -> None:
-    scene.aim(name)
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    relation = scene.catalog.relation(name)
+def _rename_column(replay: StatementReplay, name: Name, before: str, after: str, *, is_only: bool) -> None:
+    replay.add_target(name)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    relation = replay.catalog.relation(name)
     ref = Ref(ObjectKind.COLUMN, name, before)
     if isinstance(relation, View):
         if relation.columns is not None:
-            scene.catalog.put(replace(relation, columns=_renamed(relation.columns, before, after)))
-        _rename_users(scene, name, before, after)
-        scene.say(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
+            replay.catalog.put(replace(relation, columns=_renamed(relation.columns, before, after)))
+        _rename_users(replay, name, before, after)
+        replay.record(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
         return
-    table = scene.table(name)
-    _need_column(scene, table, before, after)
-    for one in (table, *(() if is_only else scene.catalog.descendants_of(name))):
+    table = replay.table(name)
+    _need_column(replay, table, before, after)
+    for one in (table, *(() if is_only else replay.catalog.descendants_of(name))):
         if one.name != name:
-            scene.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
-        _rename_in(scene, one, before, after)
-    scene.say(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
+            replay.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
+        _rename_in(replay, one, before, after)
+    replay.record(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
 
 
-def _need_column(scene: Scene, table: Table, before: str, after: str) -> None:
-    if not scene.catalog.is_certain(table):
+def _need_column(replay: StatementReplay, table: Table, before: str, after: str) -> None:
+    if not replay.catalog.is_certain(table):
         return
-    constraints.need_columns(scene, table, (before,))
+    constraints.need_columns(replay, table, (before,))
     known = table.column(before)
     if table.parents and known is not None and known.is_inherited:
         reason = f"`{table.name.name}` inherits the column `{before}`"
-        raise scene.fail(FailureCause.REFUSED, reason, f"rename it in `{table.parents[0].name}`")
+        raise replay.fail(FailureCause.REFUSED, reason, f"rename it in `{table.parents[0].name}`")
     if after in table.columns:
         reason = f"`{table.name.name}` already has a column `{after}`"
         blocker = Ref(ObjectKind.COLUMN, table.name, after)
-        raise scene.fail(FailureCause.EXISTS, reason, "choose another name", (blocker,))
+        raise replay.fail(FailureCause.EXISTS, reason, "choose another name", (blocker,))
 
 
-def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
-    for index in scene.catalog.indexes_of(table.name):
+def _rename_in(replay: StatementReplay, table: Table, before: str, after: str) -> None:
+    for index in replay.catalog.indexes_of(table.name):
         if before in index.all_columns:
-            scene.catalog.put(_renamed_index(index, before, after))
-    for sequence in scene.catalog.sequences_of(table.name, before):
-        scene.catalog.put(replace(sequence, owner=(table.name, after)))
-    for other, key in scene.catalog.referencing(table.name):
+            replay.catalog.put(_renamed_index(index, before, after))
+    for sequence in replay.catalog.sequences_of(table.name, before):
+        replay.catalog.put(replace(sequence, owner=(table.name, after)))
+    for other, key in replay.catalog.referencing(table.name):
         if before in key.referenced_columns:
             columns = _renamed(key.referenced_columns, before, after)
-            known = scene.table(other.name)
+            known = replay.table(other.name)
             changed = {**known.constraints, key.name: replace(known.constraints[key.name], referenced_columns=columns)}
-            scene.catalog.put(replace(known, constraints=changed))
-    _rename_users(scene, table.name, before, after)
-    known = scene.table(table.name)
+            replay.catalog.put(replace(known, constraints=changed))
+    _rename_users(replay, table.name, before, after)
+    known = replay.table(table.name)
     columns = {}
     for name, column in known.columns.items():
         renamed = replace(column, name=after) if name == before else column
@@ -249,7 +249,7 @@ def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
         columns[after if name == before else name] = replace(renamed, default=default)
     if before not in known.columns:
         columns[after] = Column(after, None)
-    scene.catalog.put(
+    replay.catalog.put(
         replace(
             known,
             columns=columns,
@@ -274,12 +274,12 @@ def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
     )
 
 
-def _rename_users(scene: Scene, name: Name, before: str, after: str) -> None:
-    for view in scene.catalog.views_on(name):
+def _rename_users(replay: StatementReplay, name: Name, before: str, after: str) -> None:
+    for view in replay.catalog.views_on(name):
         used = view.uses.get(name, frozenset())
         if before in used:
             uses = {**view.uses, name: used - {before} | {after}}
-            scene.catalog.put(replace(view, uses=uses, definition=None))
+            replay.catalog.put(replace(view, uses=uses, definition=None))
 
 
 def _renamed(columns: tuple[Text, ...], before: str, after: Text) -> tuple[Text, ...]:
@@ -305,21 +305,21 @@ def _renamed_index(index: Index, before: str, after: str) -> Index:
     )
 
 
-def _rename_constraint(scene: Scene, name: Name, before: str, after: str) -> None:
-    scene.aim(name)
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    table = scene.table(name)
-    if before not in table.constraints and scene.catalog.is_certain(table) and before in table.missing_constraints:
-        raise scene.missing("constraint", Name(name.name, before))
+def _rename_constraint(replay: StatementReplay, name: Name, before: str, after: str) -> None:
+    replay.add_target(name)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    table = replay.table(name)
+    if before not in table.constraints and replay.catalog.is_certain(table) and before in table.missing_constraints:
+        raise replay.missing("constraint", Name(name.name, before))
     found = table.constraints.get(before)
     if found is not None and found.index is not None:
-        move(scene, found.index, Name(found.index.schema, after))
-    _rename_constraint_of(scene, name, before, after)
-    scene.say(Renames(Ref(ObjectKind.CONSTRAINT, name, before), Ref(ObjectKind.CONSTRAINT, name, after)))
+        move(replay, found.index, Name(found.index.schema, after))
+    _rename_constraint_of(replay, name, before, after)
+    replay.record(Renames(Ref(ObjectKind.CONSTRAINT, name, before), Ref(ObjectKind.CONSTRAINT, name, after)))
 
 
-def _rename_constraint_of(scene: Scene, name: Name, before: str, after: str) -> None:
-    table = scene.catalog.table(name)
+def _rename_constraint_of(replay: StatementReplay, name: Name, before: str, after: str) -> None:
+    table = replay.catalog.table(name)
     if table is None:
         return
     found = table.constraints.get(before)
@@ -327,19 +327,19 @@ def _rename_constraint_of(scene: Scene, name: Name, before: str, after: str) -> 
         return
     kept = {key: one for key, one in table.constraints.items() if key != before}
     index = found.index
-    if index is not None and scene.catalog.index(index) is None:
+    if index is not None and replay.catalog.index(index) is None:
         index = Name(index.schema, after)
     kept[after] = replace(found, name=after, index=index)
     gone = table.missing_constraints - {after} | {before}
-    scene.catalog.put(replace(table, constraints=kept, missing_constraints=gone))
-    if index is not None and (owned := scene.catalog.index(index)) is not None:
-        scene.catalog.put(replace(owned, constraint=after))
+    replay.catalog.put(replace(table, constraints=kept, missing_constraints=gone))
+    if index is not None and (owned := replay.catalog.index(index)) is not None:
+        replay.catalog.put(replace(owned, constraint=after))
 
 
-def _rename_part(scene: Scene, name: Name, kind: ObjectKind, before: str, after: str) -> None:
-    scene.aim(name)
-    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    table = scene.catalog.table(name)
+def _rename_part(replay: StatementReplay, name: Name, kind: ObjectKind, before: str, after: str) -> None:
+    replay.add_target(name)
+    replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    table = replay.catalog.table(name)
     if table is not None:
         triggers, policies = dict(table.triggers), dict(table.policies)
         if kind is ObjectKind.TRIGGER and before in triggers:
@@ -347,90 +347,92 @@ def _rename_part(scene: Scene, name: Name, kind: ObjectKind, before: str, after:
         if kind is ObjectKind.POLICY and before in policies:
             policies[after] = replace(policies.pop(before), name=after)
         rules = table.rules - {before} | {after} if before in table.rules else table.rules
-        scene.catalog.put(replace(table, triggers=triggers, policies=policies, rules=rules))
-    scene.say(Renames(Ref(kind, name, before), Ref(kind, name, after)))
+        replay.catalog.put(replace(table, triggers=triggers, policies=policies, rules=rules))
+    replay.record(Renames(Ref(kind, name, before), Ref(kind, name, after)))
 
 
 # types, functions and schemas
 
 
-def _move_type(scene: Scene, name: Name, new: Name) -> None:
-    scene.aim(name, Space.TYPE)
-    known = scene.catalog.type(name)
-    scene.need_free_type(new)
+def _move_type(replay: StatementReplay, name: Name, new: Name) -> None:
+    replay.add_target(name, Space.TYPE)
+    known = replay.catalog.type(name)
+    replay.need_free_type(new)
     kind = ObjectKind.TYPE if known is None else known.ref.kind
-    scene.say(Renames(Ref(kind, name), Ref(kind, new)))
+    replay.record(Renames(Ref(kind, name), Ref(kind, new)))
     if known is None:
-        scene.catalog.remove_type(name)
+        replay.catalog.remove_type(name)
         return
-    using = scene.catalog.columns_of_type(name)
-    domains = [*_domains_over(scene, name)]
-    scene.catalog.remove_type(name)
-    scene.catalog.put_type(replace(known, name=new))
+    using = replay.catalog.columns_of_type(name)
+    domains = [*_domains_over(replay, name)]
+    replay.catalog.remove_type(name)
+    replay.catalog.put_type(replace(known, name=new))
     for domain in domains:
         assert domain.base is not None, "it is over this one"
-        scene.catalog.put_type(replace(domain, base=replace(domain.base, name=new)))
+        replay.catalog.put_type(replace(domain, base=replace(domain.base, name=new)))
     for table, column in using:
-        own = scene.table(table.name)
+        own = replay.table(table.name)
         kept = own.columns[column.name]
         if kept.type is not None and kept.type.name == name:
             changed = replace(kept, type=_named(kept.type, new))
-            scene.catalog.put(replace(own, columns={**own.columns, column.name: changed}))
+            replay.catalog.put(replace(own, columns={**own.columns, column.name: changed}))
 
 
 def _named(one: Type, name: Name) -> Type:
     return replace(one, name=name)
 
 
-def _domains_over(scene: Scene, name: Name) -> Iterable[Domain]:
-    for node in scene.catalog.dependents(Space.TYPE, name):
-        found = scene.catalog.type(node.name) if node.space is Space.TYPE else None
+def _domains_over(replay: StatementReplay, name: Name) -> Iterable[Domain]:
+    for node in replay.catalog.dependents(Space.TYPE, name):
+        found = replay.catalog.type(node.name) if node.space is Space.TYPE else None
         if isinstance(found, Domain) and found.base is not None and found.base.name == name:
             yield found
 
 
-def _rename_attribute(scene: Scene, name: Name, before: str, after: str) -> None:
-    known = scene.catalog.type(name)
+def _rename_attribute(replay: StatementReplay, name: Name, before: str, after: str) -> None:
+    known = replay.catalog.type(name)
     if isinstance(known, Composite):
         attributes: Mapping[str, Type] = {after if key == before else key: one for key, one in known.attributes.items()}
-        scene.catalog.put_type(replace(known, attributes=attributes))
-    scene.say(Renames(Ref(ObjectKind.TYPE, name, before), Ref(ObjectKind.TYPE, name, after)))
+        replay.catalog.put_type(replace(known, attributes=attributes))
+    replay.record(Renames(Ref(ObjectKind.TYPE, name, before), Ref(ObjectKind.TYPE, name, after)))
 
 
-def rename_value(scene: Scene, known: Enum, before: str, after: str) -> None:
+def rename_value(replay: StatementReplay, known: Enum, before: str, after: str) -> None:
     """ALTER TYPE ... RENAME VALUE."""
-    scene.catalog.put_type(replace(known, values=_renamed(known.values, before, after)))
+    replay.catalog.put_type(replace(known, values=_renamed(known.values, before, after)))
 
 
-def _move_function(scene: Scene, written: Name, *, new: str | None = None, schema: str | None = None) -> None:
-    name = scene.catalog.find_function(scene.path, written) or scene.full(written)
-    scene.aim(name, Space.FUNCTION)
+def _move_function(
+    replay: StatementReplay, written: Name, *, new: str | None = None, schema: str | None = None
+) -> None:
+    name = replay.catalog.find_function(replay.path, written) or replay.full(written)
+    replay.add_target(name, Space.FUNCTION)
     after = Name(schema or name.schema, new or name.name)
-    moved = scene.catalog.functions(name)
-    scene.catalog.remove_functions(name)
+    moved = replay.catalog.functions(name)
+    replay.catalog.remove_functions(name)
     for one in moved:
-        scene.catalog.put_function(replace(one, name=after))
-    for table in [*scene.catalog.tables()] if moved else ():
+        replay.catalog.put_function(replace(one, name=after))
+    for table in [*replay.catalog.tables()] if moved else ():
         if any(one.function == name for one in table.triggers.values()):
             triggers = {
                 key: replace(one, function=after, definition=None) if one.function == name else one
                 for key, one in table.triggers.items()
             }
-            scene.catalog.put(replace(table, triggers=triggers))
-    scene.say(Renames(Ref(ObjectKind.FUNCTION, name), Ref(ObjectKind.FUNCTION, after)))
+            replay.catalog.put(replace(table, triggers=triggers))
+    replay.record(Renames(Ref(ObjectKind.FUNCTION, name), Ref(ObjectKind.FUNCTION, after)))
 
 
-def _rename_schema(scene: Scene, before: str, after: str) -> None:
-    known = scene.catalog.schema(before)
-    for relation in [*scene.catalog.relations_in(before)]:
-        move(scene, relation.name, Name(after, relation.name.name))
-    for one in [*scene.catalog.types_in(before)]:
-        _move_type(scene, one.name, Name(after, one.name.name))
-    for one in [*scene.catalog.functions_in(before)]:
-        scene.catalog.remove_functions(one.name)
-        scene.catalog.put_function(replace(one, name=Name(after, one.name.name)))
-    scene.catalog.remove_schema(before)
+def _rename_schema(replay: StatementReplay, before: str, after: str) -> None:
+    known = replay.catalog.schema(before)
+    for relation in [*replay.catalog.relations_in(before)]:
+        move(replay, relation.name, Name(after, relation.name.name))
+    for one in [*replay.catalog.types_in(before)]:
+        _move_type(replay, one.name, Name(after, one.name.name))
+    for one in [*replay.catalog.functions_in(before)]:
+        replay.catalog.remove_functions(one.name)
+        replay.catalog.put_function(replace(one, name=Name(after, one.name.name)))
+    replay.catalog.remove_schema(before)
     if known is not None:
-        scene.catalog.put_schema(replace(known, name=after))
-    scene.effects = [one for one in scene.effects if not isinstance(one, Renames)]
-    scene.say(Renames(Ref(ObjectKind.SCHEMA, Name(None, before)), Ref(ObjectKind.SCHEMA, Name(None, after))))
+        replay.catalog.put_schema(replace(known, name=after))
+    replay.effects = [one for one in replay.effects if not isinstance(one, Renames)]
+    replay.record(Renames(Ref(ObjectKind.SCHEMA, Name(None, before)), Ref(ObjectKind.SCHEMA, Name(None, after))))

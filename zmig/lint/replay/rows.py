@@ -15,134 +15,136 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.lint.replay.objects import Table
-    from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.statement_replay import StatementReplay
     from zmig.sql.token_reader import Name
 
 
-def insert(scene: Scene, statement: pg.InsertStmt) -> None:
+def insert(replay: StatementReplay, statement: pg.InsertStmt) -> None:
     """INSERT."""
-    _read(scene, statement)
-    name = scene.relation(statement.relation)
+    _read(replay, statement)
+    name = replay.relation(statement.relation)
     query = statement.select_stmt.select_stmt
     is_listed = bool(query.values_lists) or not (query.from_clause or query.op in tree.SET_OPERATIONS)
     columns = [node.res_target.name for node in statement.cols]
-    reach.say_read(scene, query)
-    _write(scene, name, RowChange.INSERT, Extent.FEW if is_listed else Extent.SOME, columns)
+    reach.record_read(replay, query)
+    _write(replay, name, RowChange.INSERT, Extent.FEW if is_listed else Extent.SOME, columns)
 
 
-def update(scene: Scene, statement: pg.UpdateStmt) -> None:
+def update(replay: StatementReplay, statement: pg.UpdateStmt) -> None:
     """UPDATE."""
-    _read(scene, statement)
+    _read(replay, statement)
     columns = [node.res_target.name for node in statement.target_list]
-    name = _target(scene, statement)
-    reached = reach.extent(statement.where_clause, _table(scene, name), statement.from_clause)
-    _write(scene, name, RowChange.UPDATE, reached, columns)
+    name = _target(replay, statement)
+    reached = reach.extent(statement.where_clause, _table(replay, name), statement.from_clause)
+    _write(replay, name, RowChange.UPDATE, reached, columns)
 
 
-def delete(scene: Scene, statement: pg.DeleteStmt) -> None:
+def delete(replay: StatementReplay, statement: pg.DeleteStmt) -> None:
     """DELETE."""
-    _read(scene, statement)
-    name = _target(scene, statement)
-    reached = reach.extent(statement.where_clause, _table(scene, name), statement.using_clause)
-    _write(scene, name, RowChange.DELETE, reached, ())
+    _read(replay, statement)
+    name = _target(replay, statement)
+    reached = reach.extent(statement.where_clause, _table(replay, name), statement.using_clause)
+    _write(replay, name, RowChange.DELETE, reached, ())
 
 
-def merge(scene: Scene, statement: pg.MergeStmt) -> None:
+def merge(replay: StatementReplay, statement: pg.MergeStmt) -> None:
     """MERGE."""
-    _read(scene, statement)
-    _write(scene, scene.relation(statement.relation), RowChange.MERGE, Extent.SOME, ())
+    _read(replay, statement)
+    _write(replay, replay.relation(statement.relation), RowChange.MERGE, Extent.SOME, ())
 
 
-def copy(scene: Scene, statement: pg.CopyStmt) -> None:
+def copy(replay: StatementReplay, statement: pg.CopyStmt) -> None:
     """COPY."""
     if statement.HasField("relation"):
-        name = scene.relation(statement.relation)
+        name = replay.relation(statement.relation)
         if statement.is_from:
-            _write(scene, name, RowChange.COPY, Extent.SOME, tree.strings(statement.attlist))
+            _write(replay, name, RowChange.COPY, Extent.SOME, tree.strings(statement.attlist))
 
 
-def _table(scene: Scene, name: Name | None) -> Table | None:
-    return None if name is None else scene.catalog.table(name)
+def _table(replay: StatementReplay, name: Name | None) -> Table | None:
+    return None if name is None else replay.catalog.table(name)
 
 
-def _target(scene: Scene, statement: pg.UpdateStmt | pg.DeleteStmt) -> Name | None:
+def _target(replay: StatementReplay, statement: pg.UpdateStmt | pg.DeleteStmt) -> Name | None:
     relation = statement.relation
     named = {node.common_table_expr.ctename for node in statement.with_clause.ctes}
-    return None if not relation.schemaname and relation.relname in named else scene.relation(relation)
+    return None if not relation.schemaname and relation.relname in named else replay.relation(relation)
 
 
-def _write(scene: Scene, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str]) -> None:
+def _write(
+    replay: StatementReplay, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str]
+) -> None:
     if name is None:
         return
-    scene.aim(name)
-    table = scene.catalog.table(name)
+    replay.add_target(name)
+    table = replay.catalog.table(name)
     columns = tuple(columns)
     if table is not None:
-        constraints.need_columns(scene, table, columns)
-    scene.lock(name, LockMode.ROW_EXCLUSIVE)
-    scene.say(WritesRows(name, change, extent, columns))
+        constraints.need_columns(replay, table, columns)
+    replay.lock(name, LockMode.ROW_EXCLUSIVE)
+    replay.record(WritesRows(name, change, extent, columns))
     if table is None or change in (RowChange.DELETE, RowChange.UPDATE):
         return
-    for one in (table, *scene.catalog.descendants_of(name)):
+    for one in (table, *replay.catalog.descendants_of(name)):
         if one.empty_since is not None:
-            scene.catalog.put(replace(one, empty_since=None))
+            replay.catalog.put(replace(one, empty_since=None))
 
 
-def _read(scene: Scene, statement: tree.Message) -> None:
-    """Say what the queries of a statement read, and what is written within them."""
+def _read(replay: StatementReplay, statement: tree.Message) -> None:
+    """Record what the queries of a statement read, and what is written within them."""
     for part in tree.walk(statement):
         if part is statement:
             continue
         if isinstance(part, pg.CommonTableExpr):
-            _written_within(scene, part.ctequery)
-        elif isinstance(part, pg.RangeVar) and (read := scene.catalog.find(scene.path, tree.relation_name(part))):
-            scene.lock(read, LockMode.ACCESS_SHARE)
+            _written_within(replay, part.ctequery)
+        elif isinstance(part, pg.RangeVar) and (read := replay.catalog.find(replay.path, tree.relation_name(part))):
+            replay.lock(read, LockMode.ACCESS_SHARE)
 
 
-def _written_within(scene: Scene, node: pg.Node) -> None:
+def _written_within(replay: StatementReplay, node: pg.Node) -> None:
     match tree.kind_of(node):
         case "insert_stmt":
-            insert(scene, node.insert_stmt)
+            insert(replay, node.insert_stmt)
         case "update_stmt":
-            update(scene, node.update_stmt)
+            update(replay, node.update_stmt)
         case "delete_stmt":
-            delete(scene, node.delete_stmt)
+            delete(replay, node.delete_stmt)
         case _:
             pass
 
 
-def select(scene: Scene, statement: pg.SelectStmt) -> None:
+def select(replay: StatementReplay, statement: pg.SelectStmt) -> None:
     """SELECT, which may make a table, write rows, or call what does anything."""
     if statement.HasField("into_clause"):
-        create.table_as(scene, statement, statement.into_clause, if_not_exists=False, is_view=False)
+        create.table_as(replay, statement, statement.into_clause, if_not_exists=False, is_view=False)
         return
-    _read(scene, statement)
-    read = queries.read(statement, scene)
+    _read(replay, statement)
+    read = queries.read(statement, replay)
     for name in read.uses:
-        scene.lock(name, LockMode.ACCESS_SHARE)
-    reach.say_read(scene, statement)
+        replay.lock(name, LockMode.ACCESS_SHARE)
+    reach.record_read(replay, statement)
     for part in tree.walk(statement):
         if isinstance(part, pg.FuncCall):
             called = tree.name(part.funcname)
-            access.sleep(scene, called)
-            found = scene.catalog.find_function(scene.path, called)
-            for one in scene.catalog.functions(found) if found is not None else ():
-                scene.say(RunsCode(one.body or "", one.name))
-                scene.catalog.distrust(one.body or "execute")
+            access.sleep(replay, called)
+            found = replay.catalog.find_function(replay.path, called)
+            for one in replay.catalog.functions(found) if found is not None else ():
+                replay.record(RunsCode(one.body or "", one.name))
+                replay.catalog.allow_for_code(one.body or "execute")
 
 
-def code(scene: Scene, statement: pg.DoStmt) -> None:
+def code(replay: StatementReplay, statement: pg.DoStmt) -> None:
     """DO."""
     text = next((tree.option_text(node.def_elem) for node in statement.args if node.def_elem.defname == "as"), "")
-    scene.say(RunsCode(text or ""))
-    scene.catalog.distrust(text or "")
+    replay.record(RunsCode(text or ""))
+    replay.catalog.allow_for_code(text or "")
 
 
-def call(scene: Scene, statement: pg.CallStmt) -> None:
+def call(replay: StatementReplay, statement: pg.CallStmt) -> None:
     """CALL, of whose procedure only what the migrations made is known."""
     called = tree.name(statement.funccall.funcname)
-    found = scene.catalog.find_function(scene.path, called)
-    bodies = [one.body or "" for one in scene.catalog.functions(found)] if found is not None else ["drop"]
+    found = replay.catalog.find_function(replay.path, called)
+    bodies = [one.body or "" for one in replay.catalog.functions(found)] if found is not None else ["drop"]
     for body in bodies:
-        scene.say(RunsCode(body, found))
-        scene.catalog.distrust(body)
+        replay.record(RunsCode(body, found))
+        replay.catalog.allow_for_code(body)

@@ -100,7 +100,7 @@ def _is_shared(ref: Ref, step: Step) -> bool:
 
 
 def _is_lasting(name: Name, last: Catalog) -> bool:
-    return name.schema != TEMPORARY and name not in last.brief
+    return name.schema != TEMPORARY and name not in last.dropped_on_commit
 
 
 def _is_there(ref: Ref, last: Catalog) -> bool:

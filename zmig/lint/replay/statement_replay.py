@@ -30,8 +30,8 @@ class StatementFails(Exception):
         self.effect = effect
 
 
-class Scene:
-    """What the families of statements work on."""
+class StatementReplay:
+    """What the functions for each kind of statement work on."""
 
     def __init__(self, catalog: Catalog, path: tuple[str, ...], *, version: int, is_utc: bool = False) -> None:
         self.catalog = catalog
@@ -45,17 +45,17 @@ class Scene:
         self.effects: list[Effect] = []
         self.targets: dict[Node, None] = {}
         """What the statement is about."""
-        self.going: set[Name] = set()
+        self.being_dropped: set[Name] = set()
         """The relations that are being dropped, with what depends on them."""
         self._action: int | None = None
 
     @property
-    def period(self) -> int:
+    def generation(self) -> int:
         """The mark of what is made now."""
-        return self.catalog.period
+        return self.catalog.generation
 
     @contextmanager
-    def in_action(self, number: int | None) -> Generator[None]:
+    def within_action(self, number: int | None) -> Generator[None]:
         """Let what is said meanwhile be of one action of an ALTER TABLE."""
         before, self._action = self._action, number
         try:
@@ -63,25 +63,25 @@ class Scene:
         finally:
             self._action = before
 
-    def say(self, effect: Effect) -> None:
+    def record(self, effect: Effect) -> None:
         """Add an effect, once."""
         if self._action is not None and effect.action is None:
             effect = replace(effect, action=self._action)
         if effect not in self.effects:
             self.effects.append(effect)
 
-    def aim(self, name: Name | None, space: Space = Space.RELATION) -> None:
+    def add_target(self, name: Name | None, space: Space = Space.RELATION) -> None:
         """Take note that the statement is about something that was there before."""
         if name is not None:
             self.targets[Node(space, name)] = None
 
     def lock(self, table: Name, mode: LockMode) -> None:
-        """Say that a lock is taken on a table."""
-        self.say(Locks(table, mode))
+        """Record that a lock is taken on a table."""
+        self.record(Locks(table, mode))
 
     def make(self, kind: ObjectKind, name: Name, part: str | None = None) -> None:
-        """Say that something is made."""
-        self.say(Makes(Ref(kind, name, part)))
+        """Record that something is made."""
+        self.record(Makes(Ref(kind, name, part)))
 
     def fail(self, cause: FailureCause, reason: str, advice: str, blockers: Iterable[Ref] = ()) -> StatementFails:
         """Return what to raise where the statement cannot succeed."""

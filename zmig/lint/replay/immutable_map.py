@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 _MOST_CHANGES = 64
 
 
-class Layers(Generic[Key, Value]):
+class ImmutableMap(Generic[Key, Value]):
     """What was known, and over it what changed since."""
 
     __slots__ = ("_base", "_changes")
@@ -38,16 +38,16 @@ class Layers(Generic[Key, Value]):
         yield from (value for key, value in self._base.items() if key not in self._changes)
         yield from (value for value in self._changes.values() if value is not None)
 
-    def differing(self, other: Layers[Key, Value]) -> Iterator[Key]:
+    def differing(self, other: ImmutableMap[Key, Value]) -> Iterator[Key]:
         """Yield the keys that have not the very same value in another one."""
         keys = {**self._changes, **other._changes}
         if self._base is not other._base:
             keys = {**self._base, **other._base, **keys}
         yield from (key for key in keys if self.get(key) is not other.get(key))
 
-    def put(self, key: Key, value: Value | None) -> Layers[Key, Value]:
+    def put(self, key: Key, value: Value | None) -> ImmutableMap[Key, Value]:
         """Return one in which a key has this value; None takes it out."""
-        made: Layers[Key, Value] = Layers(self._base)
+        made: ImmutableMap[Key, Value] = ImmutableMap(self._base)
         made._changes = {**self._changes, key: value}
         if len(made._changes) > _MOST_CHANGES:
             merged = {**self._base, **made._changes}
