@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
@@ -47,6 +48,8 @@ _PASSES = (
     {pg.AT_SetNotNull, pg.AT_AddIdentity, pg.AT_ColumnDefault},
 )
 """What comes first, whatever is written first; the rest comes after."""
+_OF_NOT_NULL = re.compile(r"_not_null\d*$")
+"""How the names end that NOT NULL constraints get since 18, which earlier statements need not show."""
 
 
 def alter(replay: StatementReplay, statement: pg.AlterTableStmt) -> None:
@@ -246,9 +249,8 @@ def _find_constraint(replay: StatementReplay, table: Table, name: str) -> Constr
     """Return a constraint that a statement needs; None where it is not known. Raises StatementFails."""
     found = table.constraints.get(name)
     if found is None and replay.catalog.is_certain(table):
-        # NOT NULL constraints have names since 18, which earlier statements need not show.
         is_gone = name in table.missing_constraints
-        if is_gone or (table.is_whole and not name.endswith("_not_null") and not table.parents):
+        if is_gone or (table.is_whole and not _OF_NOT_NULL.search(name) and not table.parents):
             raise replay.missing("constraint", Name(table.name.name, name))
     return found
 
