@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from zmig.database import table_definitions
 from zmig.lint import sql_file
 from zmig.lint.grammar import Grammar
 from zmig.lint.replay import tree
@@ -12,7 +13,8 @@ from zmig.lint.replay.effects import Effect, Fails, FailureCause, Locks, LosesDa
 from zmig.lint.replay.immutable_map import ImmutableMap
 from zmig.lint.replay.objects import Domain, Enum, LockMode, Table, View, Volatility
 from zmig.lint.replay.replay import replay_statement
-from zmig.lint.steps import Step, follow
+from zmig.lint.steps import TABLES_OF_TOOLS, Step, follow
+from zmig.other_tools import registry
 from zmig.sql import script
 from zmig.sql.token_reader import Name
 
@@ -175,6 +177,9 @@ def test_types_are_known_with_what_they_hold() -> None:
         ("create table a (x int); alter table auth.users add column x int;", None),
         ("create table a (x int); do $$ begin drop table a; end $$; create table a (x int);", None),
         ("create table a (x int); drop table if exists b;", None),
+        ("create table a (x int not null); alter table a drop constraint a_x_not_null;", None),
+        ("create table a (x int not null); alter table a drop constraint a_x_not_null1;", None),
+        ("create table a (x int not null); alter table a drop constraint a_x_not_nullable;", FailureCause.MISSING),
         ("create table if not exists a (x int); alter table a add column y int; alter table a drop column z;", None),
     ],
 )  # fmt: skip
@@ -294,6 +299,11 @@ def test_an_immutable_map_is_never_changed() -> None:
         second = second.put(number, str(number))
     assert len([*second]) == len([*second.values()]) == 200
     assert 1 in first.put(1, "c")
+
+
+def test_tables_of_tools_are_where_the_tools_keep_their_histories() -> None:
+    theirs = {one.history.default.rpartition(".")[2] for one in registry.tools()}
+    assert {*TABLES_OF_TOOLS} - theirs == {table_definitions.EVENTS}
 
 
 def test_a_view_is_known_by_what_it_reads() -> None:

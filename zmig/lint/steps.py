@@ -90,12 +90,15 @@ class Step:
         return Remark(rule, message, hint, self.file.source, start=start, end=end)
 
 
-_OF_TOOLS = (
+TABLES_OF_TOOLS = (
     "__diesel_schema_migrations", "_prisma_migrations", "_sqlx_migrations", "alembic_version", "databasechangelog",
     "django_migrations", "flyway_schema_history", "goose_db_version", "knex_migrations", "migration_events",
     "refinery_schema_history", "schema_migrations",
 )  # fmt: skip
-"""Tables that migration tools make for themselves, zmig among them."""
+"""Tables that migration tools make for themselves, zmig among them, under names that a project hardly gives to its own.
+
+Written here, since a tool's own module is imported where a project of that tool is read.
+"""
 _SAVEPOINT = re.compile(r"savepoint\s+(\w+)|rollback\b.*?\bto\s+(?:savepoint\s+)?(\w+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -110,7 +113,7 @@ class Replayed:
             _, catalog = follow(start, self._catalog, grammar, version=None, is_transactional=True)
             self._catalog = catalog.copy()
             self._catalog.end_session()
-        self._catalog.allow_for_names(_OF_TOOLS)
+        self._catalog.allow_for_names(TABLES_OF_TOOLS)
         self._before = self._catalog
         """What was there before the last entry."""
         self._new: frozenset[int] = frozenset()
