@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
-from zmig.lint import tried as shown
+from zmig.lint.registry import RULES
+from zmig.lint.rule import WORK, Danger
 from zmig.lint.run import lint
-from zmig.lint.tried import SHOWN_BY_TRIAL, WORK, Danger
 from zmig.process.interrupts import Interrupts
 from zmig.valueclass import field, slotted
 from zmig.verification import trial_remarks, trying
@@ -116,9 +116,9 @@ def _measure(manifest: Path, scratch_url: str | None, figures: Figures) -> None:
 def judge(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
     """Count what of the findings about one entry the server confirms, and what it does that they do not say."""
     for ran in tried.ran:
-        done = {SHOWN_BY_TRIAL.get(one.rule) for one in tried.remarks if ran.holds(one)} & {*_JUDGED}
+        shown = {danger for one in tried.remarks if ran.holds(one) for danger in RULES[one.rule].dangers}
         said = list(_about(ran, findings))
-        _count(ran, said, done, figures)
+        _count(ran, said, shown.intersection(_JUDGED), figures)
     if tried.is_undone is not None:
         labels = {ran.source.label for ran in tried.ran}
         incomplete = [one for one in findings if one.rule == "rollback/incomplete" and one.file in labels]
@@ -131,20 +131,20 @@ def judge(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
 def _about(ran: Ran, findings: Sequence[Finding]) -> Iterator[Finding]:
     """Yield the findings about a statement that mean work of the server's."""
     for one in findings:
-        if one.file == ran.source.label and not {*_JUDGED}.isdisjoint(shown.dangers(one.rule)):
+        if one.file == ran.source.label and not {*_JUDGED}.isdisjoint(RULES[one.rule].dangers):
             start = ran.source.offset_of_line(one.line) + one.column - 1
             if ran.start <= start < max(ran.end, ran.start + 1):
                 yield one
 
 
-def _count(ran: Ran, said: Sequence[Finding], done: set[Danger | None], figures: Figures) -> None:
+def _count(ran: Ran, said: Sequence[Finding], done: set[Danger], figures: Figures) -> None:
     line, _ = ran.source.line_and_column(ran.start)
     for one in said:
-        is_confirmed = not done.isdisjoint(shown.dangers(one.rule))
+        is_confirmed = not done.isdisjoint(RULES[one.rule].dangers)
         (figures.confirmed if is_confirmed else figures.refuted)[one.rule] += 1
         if not is_confirmed:
             figures.places.append(f"refuted {one.rule} {ran.source.label}:{line}")
-    known = {danger for one in said for danger in shown.dangers(one.rule)}
+    known = {danger for one in said for danger in RULES[one.rule].dangers}
     for danger in _JUDGED:
         if danger in done:
             (figures.found if danger in known else figures.missed)[danger, ran.is_rollback] += 1

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
-from zmig.lint.rule import Group, Needs, Rule
+from zmig.lint.rule import Danger, Group, Needs, Rule
 from zmig.lint.squawk.rules import SQUAWK_RULES
 from zmig.manifest import rule_names
 from zmig.manifest.lint_keys import Level
@@ -19,6 +19,8 @@ _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
 _BASE, _GRAMMAR, _SERVER = Needs.BASE, Needs.GRAMMAR, Needs.SERVER
+_FAILURE, _CERTAIN_FAILURE = (Danger.FAILURE,), (Danger.FAILURE, Danger.CERTAIN_FAILURE)
+_UNDONE = (Danger.UNDONE,)
 
 _ALL = (
     # what `zmig apply` refuses too
@@ -55,14 +57,16 @@ _ALL = (
     Rule("sql/other-tool", _ERROR, "a file of another tool holds what undoes it as well"),
     Rule("sql/copy-rows", _ERROR, "the rows of a COPY do not begin on the next line"),
     Rule("sql/psql-command", _ERROR, "a command of psql is in the file"),
-    Rule("sql/syntax", _ERROR, "PostgreSQL's grammar refuses a statement", _GRAMMAR),
+    Rule("sql/syntax", _ERROR, "PostgreSQL's grammar refuses a statement", _GRAMMAR, dangers=_FAILURE),
     Rule("sql/unterminated", _ERROR, "a string, a comment or a body never ends"),
     # how a file runs
     Rule("transaction/control", _ERROR, "a file that runs in zmig's transaction begins or ends one itself"),
-    Rule("transaction/enum-value", _ERROR, "a new enum value is used in the transaction that adds it"),
+    Rule(
+        "transaction/enum-value", _ERROR, "a new enum value is used in the transaction that adds it", dangers=_FAILURE
+    ),
     Rule("transaction/mixed", _WARNING, "a change that could be undone shares a file with one that cannot"),
     Rule("transaction/needed", _WARNING, "a statement needs a transaction around it, and there is none"),
-    Rule("transaction/refused", _ERROR, "a statement cannot run inside the transaction around it"),
+    Rule("transaction/refused", _ERROR, "a statement cannot run inside the transaction around it", dangers=_FAILURE),
     Rule("transaction/undecidable", _WARNING, "if interrupted, nobody can tell whether a statement took effect"),
     Rule("batch/endless", _WARNING, "rounds find the same rows again and again"),
     Rule("batch/unordered", _ERROR, "rounds pass rows over, or take them twice"),
@@ -79,8 +83,20 @@ _ALL = (
     Rule("change/skipped", _WARNING, "a table is there already, so nothing is made", _GRAMMAR),
     Rule("lock/released", _ERROR, "a statement gives up the lock that keeps two runs apart"),
     Rule("lock/unlimited", _WARNING, "a migration waits for a lock so long that everybody else waits too", _GRAMMAR),
-    Rule("lock/table-rewrite", _ERROR, "a table is written anew while nobody can use it", _GRAMMAR),
-    Rule("lock/table-scan", _ERROR, "all rows of a table are read while nobody can write it", _GRAMMAR),
+    Rule(
+        "lock/table-rewrite",
+        _ERROR,
+        "a table is written anew while nobody can use it",
+        _GRAMMAR,
+        dangers=(Danger.REWRITE,),
+    ),
+    Rule(
+        "lock/table-scan",
+        _ERROR,
+        "all rows of a table are read while nobody can write it",
+        _GRAMMAR,
+        dangers=(Danger.SCAN, Danger.BUILD),
+    ),
     Rule("lock/several-tables", _WARNING, "one transaction locks one table after another", _GRAMMAR),
     Rule("lock/held", _ERROR, "something takes long while a table is locked", _GRAMMAR),
     Rule("lock/sleep", _WARNING, "a migration waits in the middle", _GRAMMAR),
@@ -117,24 +133,61 @@ _ALL = (
     Rule("design/redundant-index", _NOTE, "another index does what a new one does", _GRAMMAR),
     Rule("design/wide-index", _NOTE, "an index has more columns than queries use", _GRAMMAR),
     # what the migrations before show to fail
-    Rule("fails/missing", _ERROR, "a statement names what no migration makes, or one has dropped", _GRAMMAR),
-    Rule("fails/exists", _ERROR, "a statement makes what is there already", _GRAMMAR),
-    Rule("fails/in-the-way", _ERROR, "something depends on what a statement changes or drops", _GRAMMAR),
-    Rule("fails/partitioned", _ERROR, "`CONCURRENTLY` is asked for where partitions do not allow it", _GRAMMAR),
-    Rule("fails/version", _ERROR, "the oldest server that the migrations are for does not know a statement"),
-    Rule("fails/refused", _ERROR, "the server refuses a statement, whatever the tables hold", _GRAMMAR),
+    Rule(
+        "fails/missing",
+        _ERROR,
+        "a statement names what no migration makes, or one has dropped",
+        _GRAMMAR,
+        dangers=_CERTAIN_FAILURE,
+    ),
+    Rule("fails/exists", _ERROR, "a statement makes what is there already", _GRAMMAR, dangers=_CERTAIN_FAILURE),
+    Rule(
+        "fails/in-the-way",
+        _ERROR,
+        "something depends on what a statement changes or drops",
+        _GRAMMAR,
+        dangers=_CERTAIN_FAILURE,
+    ),
+    Rule(
+        "fails/partitioned",
+        _ERROR,
+        "`CONCURRENTLY` is asked for where partitions do not allow it",
+        _GRAMMAR,
+        dangers=_CERTAIN_FAILURE,
+    ),
+    Rule(
+        "fails/version",
+        _ERROR,
+        "the oldest server that the migrations are for does not know a statement",
+        dangers=_CERTAIN_FAILURE,
+    ),
+    Rule(
+        "fails/refused",
+        _ERROR,
+        "the server refuses a statement, whatever the tables hold",
+        _GRAMMAR,
+        dangers=_CERTAIN_FAILURE,
+    ),
     # what goes with a migration
     Rule("name/undeclared", _WARNING, "a file among the migrations is named by no entry"),
     Rule("name/differs", _WARNING, "a file's name begins with another number than its version"),
     Rule("name/no-number", _NOTE, "a file's name does not begin with its version"),
     Rule("name/no-description", _NOTE, "nothing says what a migration is for"),
-    Rule("rollback/incomplete", _WARNING, "a rollback leaves something otherwise than it was", _GRAMMAR),
+    Rule(
+        "rollback/incomplete", _WARNING, "a rollback leaves something otherwise than it was", _GRAMMAR, dangers=_UNDONE
+    ),
     Rule("rollback/irreversible", _NOTE, "what a migration throws away does not come back", _GRAMMAR),
     Rule("rollback/loses-data", _ERROR, "a rollback throws away what its migration did not bring", _GRAMMAR),
     Rule("rollback/loses-new-data", _NOTE, "a rollback throws away what came into what its migration made", _GRAMMAR),
     Rule("rollback/missing", _NOTE, "a migration that could be undone has no rollback"),
     Rule("rollback/needs-empty-table", _ERROR, "a rollback fails as soon as a table has a row", _GRAMMAR),
-    Rule("rollback/wrong-order", _ERROR, "the statements of a rollback are in the wrong order", _GRAMMAR),
+    Rule(
+        "rollback/wrong-order",
+        _ERROR,
+        "the statements of a rollback are in the wrong order",
+        _GRAMMAR,
+        dangers=_CERTAIN_FAILURE,
+    ),
     # what only a comparison with another revision shows
     Rule("base/changed", _ERROR, "a file was edited that is already on the base", _BASE),
     Rule("base/cosmetic", _NOTE, "a file on the base was edited in comments, white space or case only", _BASE),
@@ -147,18 +200,36 @@ _ALL = (
     Rule("base/taken", _ERROR, "a new entry's version is another migration's on the base", _BASE),
     Rule("base/transaction", _WARNING, "an entry on the base runs in another way than there", _BASE),
     # what a server shows
-    Rule("try/fails", _ERROR, "a statement fails on a server", _SERVER),
-    Rule("try/rewrite", _ERROR, "a server writes a table anew while nobody can use it", _SERVER),
-    Rule("try/scan", _ERROR, "a server reads all rows of a table while nobody can write it", _SERVER),
-    Rule("try/index-build", _ERROR, "a server builds an index while nobody can write its table", _SERVER),
+    Rule("try/fails", _ERROR, "a statement fails on a server", _SERVER, dangers=_FAILURE),
+    Rule(
+        "try/rewrite",
+        _ERROR,
+        "a server writes a table anew while nobody can use it",
+        _SERVER,
+        dangers=(Danger.REWRITE,),
+    ),
+    Rule(
+        "try/scan",
+        _ERROR,
+        "a server reads all rows of a table while nobody can write it",
+        _SERVER,
+        dangers=(Danger.SCAN,),
+    ),
+    Rule(
+        "try/index-build",
+        _ERROR,
+        "a server builds an index while nobody can write its table",
+        _SERVER,
+        dangers=(Danger.BUILD,),
+    ),
     Rule("try/lock", _WARNING, "a table is locked against others, without any work that takes long", _SERVER),
-    Rule("verify/left", _ERROR, "a rollback leaves something", _SERVER),
-    Rule("verify/lost", _ERROR, "a rollback does not bring something back", _SERVER),
-    Rule("verify/changed", _ERROR, "a rollback leaves something different from what it was", _SERVER),
+    Rule("verify/left", _ERROR, "a rollback leaves something", _SERVER, dangers=_UNDONE),
+    Rule("verify/lost", _ERROR, "a rollback does not bring something back", _SERVER, dangers=_UNDONE),
+    Rule("verify/changed", _ERROR, "a rollback leaves something different from what it was", _SERVER, dangers=_UNDONE),
     Rule("verify/loses-data", _ERROR, "a rollback loses rows or values that were there before", _SERVER),
     Rule("verify/leaves-rows", _NOTE, "a rollback leaves rows that were not there before", _SERVER),
     Rule("verify/leaves-uncovered", _NOTE, "a rollback changes how much there is of what is not compared", _SERVER),
-    Rule("verify/rollback-failed", _ERROR, "a rollback fails", _SERVER),
+    Rule("verify/rollback-failed", _ERROR, "a rollback fails", _SERVER, dangers=_FAILURE),
     Rule("verify/not-again", _ERROR, "a migration cannot be applied again after its rollback", _SERVER),
     Rule("verify/not-repeatable", _ERROR, "a repeatable fails, or changes something, the second time", _SERVER),
     # how people say what rules mean to them

@@ -39,6 +39,23 @@ class Group(StrEnum):
     TASTE = "taste"
 
 
+class Danger(StrEnum):
+    """What a rule is about that a server shows, so that two rules can mean the same."""
+
+    REWRITE = "rewrite"
+    SCAN = "scan"
+    BUILD = "build"
+    FAILURE = "failure"
+    CERTAIN_FAILURE = "certain failure"
+    """A failure on every server, whatever the tables hold: where one carries the statement out, there is none."""
+    UNDONE = "undone"
+    """Whether a rollback undoes everything."""
+
+
+WORK = (Danger.REWRITE, Danger.SCAN, Danger.BUILD)
+"""What takes as long as a table is large."""
+
+
 @valueclass
 class Rule:
     """One rule."""
@@ -53,6 +70,8 @@ class Rule:
     _: KW_ONLY
     why: str = ""
     """Why it is off, or matters less than others of its group."""
+    dangers: tuple[Danger, ...] = ()
+    """What it means of what a trial on a server shows."""
 
     @property
     def group(self) -> str:

@@ -5,70 +5,20 @@ The server's word is the more exact one: what it did not do is not reported, and
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.lint.registry import RULES
+from zmig.lint.rule import WORK, Danger
 from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from zmig.lint.finding import Remark
     from zmig.lint.ignores import Ignore
     from zmig.text.places import Source
 
 
-class Danger(StrEnum):
-    """What a rule is about that a server shows, so that two rules can mean the same."""
-
-    REWRITE = "rewrite"
-    SCAN = "scan"
-    BUILD = "build"
-    FAILURE = "failure"
-    UNDONE = "undone"
-    """Whether a rollback undoes everything."""
-
-
-WORK = (Danger.REWRITE, Danger.SCAN, Danger.BUILD)
-"""What takes as long as a table is large."""
-SHOWN_BY_TRIAL = {
-    "try/rewrite": Danger.REWRITE,
-    "try/scan": Danger.SCAN,
-    "try/index-build": Danger.BUILD,
-    "try/fails": Danger.FAILURE,
-    "verify/rollback-failed": Danger.FAILURE,
-    "verify/changed": Danger.UNDONE,
-    "verify/left": Danger.UNDONE,
-    "verify/lost": Danger.UNDONE,
-}
-"""The rules by which a trial reports a danger."""
-_OF_WORK_ALONE: Mapping[str, tuple[Danger, ...]] = {
-    "lock/table-rewrite": (Danger.REWRITE,),
-    "lock/table-scan": (Danger.SCAN, Danger.BUILD),
-    "squawk/adding-field-with-default": (Danger.REWRITE,),
-    "squawk/adding-foreign-key-constraint": (Danger.SCAN,),
-    "squawk/adding-not-nullable-field": (Danger.SCAN,),
-    "squawk/adding-serial-primary-key-field": WORK,
-    "squawk/ban-alter-domain-with-add-constraint": (Danger.SCAN,),
-    "squawk/ban-alter-generated-expression": (Danger.REWRITE,),
-    "squawk/changing-column-type": WORK,
-    "squawk/constraint-missing-not-valid": (Danger.SCAN, Danger.BUILD),
-    "squawk/disallowed-unique-constraint": (Danger.BUILD,),
-    "squawk/require-concurrent-index-creation": (Danger.BUILD,),
-    "squawk/require-concurrent-reindex": (Danger.BUILD,),
-}
-"""Rules that say of a statement that it makes the server work under a lock, and nothing else."""
-_OTHERS: Mapping[str, tuple[Danger, ...]] = {
-    "rollback/incomplete": (Danger.UNDONE,),
-    "rollback/wrong-order": (Danger.FAILURE,),
-    "sql/syntax": (Danger.FAILURE,),
-    "squawk/adding-required-field": (Danger.SCAN, Danger.FAILURE),
-    "transaction/enum-value": (Danger.FAILURE,),
-    "transaction/refused": (Danger.FAILURE,),
-}
-
-
-_CERTAIN_FAILURES = ("fails/", "rollback/wrong-order")
 _OF_LOCKS_HELD = ("lock/held", "lock/several-tables")
 """Rules that say of a whole transaction what its locks keep waiting."""
 
@@ -146,26 +96,19 @@ def _says_more_of_locks(read: Remark, shown: Remark, tried: Tried) -> bool:
 
 def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:
     """Whether a rule has found in a file what the server shows of the same statement."""
-    danger = SHOWN_BY_TRIAL.get(shown.rule)
-    if danger is None or danger not in dangers(read.rule):
-        return False
-    if danger is Danger.UNDONE:
+    both = {*RULES[shown.rule].dangers}.intersection(RULES[read.rule].dangers)
+    if Danger.UNDONE in both:
         return True
-    return any(one.holds(shown) and one.holds(read) for one in (*tried.ran, *tried.failed))
-
-
-def dangers(rule: str) -> Collection[Danger]:
-    """Return the dangers that a rule means, of those that a trial shows."""
-    if rule.startswith(_CERTAIN_FAILURES):
-        return (Danger.FAILURE,)
-    return _OF_WORK_ALONE.get(rule) or _OTHERS.get(rule, ())
+    return bool(both) and any(one.holds(shown) and one.holds(read) for one in (*tried.ran, *tried.failed))
 
 
 def _is_refuted(one: Remark, tried: Tried) -> bool:
     """Whether the server shows that what a rule found does not come true."""
-    if one.rule == "rollback/incomplete":
+    dangers = RULES[one.rule].dangers
+    if Danger.UNDONE in dangers:
         return tried.is_undone is not None
     ran = [statement for statement in tried.ran if statement.holds(one)]
-    if one.rule.startswith(_CERTAIN_FAILURES):
+    if Danger.CERTAIN_FAILURE in dangers:
         return bool(ran)
-    return one.rule in _OF_WORK_ALONE and bool(ran) and not any(statement.has_work for statement in ran)
+    is_of_work_alone = bool(dangers) and {*WORK}.issuperset(dangers)
+    return is_of_work_alone and bool(ran) and not any(statement.has_work for statement in ran)

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.lint.replay.effects import Builds, Locks, RewriteCause, Rewrites, ScanCause, Scans, Validates, WritesRows
+from zmig.lint.rule import Danger
+from zmig.lint.squawk.rules import SQUAWK_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,28 +106,8 @@ def _reading(step: Step) -> Iterator[tuple[Effect, Name, str, str]]:
             yield one, one.table, what, "build it concurrently in a migration before"
 
 
-_REWRITES_OF_SQUAWK = frozenset(
-    {
-        "squawk/adding-field-with-default",
-        "squawk/adding-serial-primary-key-field",
-        "squawk/ban-alter-generated-expression",
-        "squawk/changing-column-type",
-    }
-)
-SCANS_OF_SQUAWK = frozenset(
-    {
-        "squawk/adding-foreign-key-constraint",
-        "squawk/adding-not-nullable-field",
-        "squawk/adding-required-field",
-        "squawk/adding-serial-primary-key-field",
-        "squawk/ban-alter-domain-with-add-constraint",
-        "squawk/changing-column-type",
-        "squawk/constraint-missing-not-valid",
-        "squawk/disallowed-unique-constraint",
-        "squawk/require-concurrent-index-creation",
-        "squawk/require-concurrent-reindex",
-    }
-)
+_REWRITES_OF_SQUAWK = frozenset(one.code for one in SQUAWK_RULES if Danger.REWRITE in one.dangers)
+SCANS_OF_SQUAWK = frozenset(one.code for one in SQUAWK_RULES if not {Danger.SCAN, Danger.BUILD}.isdisjoint(one.dangers))
 
 
 class Reported:

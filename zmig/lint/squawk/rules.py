@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 from zmig.lint.finding import Severity
-from zmig.lint.rule import Group, Needs, Rule
+from zmig.lint.rule import WORK, Danger, Group, Needs, Rule
 
 _OFF = None
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
+_REWRITE, _SCAN, _BUILD = Danger.REWRITE, Danger.SCAN, Danger.BUILD
 
 
-def _rule(name: str, group: Group, severity: Severity | None, summary: str, why: str = "") -> Rule:
-    return Rule(f"squawk/{name}", severity, summary, Needs.SQUAWK, group, why=why)
+def _rule(
+    name: str,
+    group: Group,
+    severity: Severity | None,
+    summary: str,
+    why: str = "",
+    *,
+    dangers: tuple[Danger, ...] = (),
+) -> Rule:
+    return Rule(f"squawk/{name}", severity, summary, Needs.SQUAWK, group, why=why, dangers=dangers)
 
 
 SQUAWK_RULES = (
-    _rule("adding-field-with-default", Group.LOCK, _ERROR, "a new column rewrites its table"),
-    _rule("adding-foreign-key-constraint", Group.LOCK, _ERROR, "a new foreign key is checked under a lock"),
-    _rule("adding-not-nullable-field", Group.LOCK, _ERROR, "`SET NOT NULL` reads the table under a lock"),
-    _rule("adding-required-field", Group.FAILS, _ERROR, "a new column that must not be null has no default"),
-    _rule("adding-serial-primary-key-field", Group.LOCK, _ERROR, "a new primary key is built under a lock"),
+    _rule("adding-field-with-default", Group.LOCK, _ERROR, "a new column rewrites its table", dangers=(_REWRITE,)),
+    _rule(
+        "adding-foreign-key-constraint",
+        Group.LOCK,
+        _ERROR,
+        "a new foreign key is checked under a lock",
+        dangers=(_SCAN,),
+    ),
+    _rule(
+        "adding-not-nullable-field", Group.LOCK, _ERROR, "`SET NOT NULL` reads the table under a lock", dangers=(_SCAN,)
+    ),
+    _rule(
+        "adding-required-field",
+        Group.FAILS,
+        _ERROR,
+        "a new column that must not be null has no default",
+        dangers=(_SCAN, Danger.FAILURE),
+    ),
+    _rule(
+        "adding-serial-primary-key-field", Group.LOCK, _ERROR, "a new primary key is built under a lock", dangers=WORK
+    ),
     _rule(
         "ban-add-column",
         Group.COMPAT,
@@ -41,7 +66,13 @@ SQUAWK_RULES = (
         "nothing breaks until a row has the value",
     ),
     _rule("ban-alter-database-options", Group.COMPAT, _WARNING, "options of a database change every session"),
-    _rule("ban-alter-domain-with-add-constraint", Group.LOCK, _ERROR, "a domain's new constraint reads tables"),
+    _rule(
+        "ban-alter-domain-with-add-constraint",
+        Group.LOCK,
+        _ERROR,
+        "a domain's new constraint reads tables",
+        dangers=(_SCAN,),
+    ),
     _rule(
         "ban-alter-extension",
         Group.COMPAT,
@@ -56,7 +87,13 @@ SQUAWK_RULES = (
         "other options of a function change how clients' calls run",
         "most options change how fast a function is, not what it returns",
     ),
-    _rule("ban-alter-generated-expression", Group.LOCK, _ERROR, "another expression rewrites the table"),
+    _rule(
+        "ban-alter-generated-expression",
+        Group.LOCK,
+        _ERROR,
+        "another expression rewrites the table",
+        dangers=(_REWRITE,),
+    ),
     _rule("ban-alter-identity", Group.COMPAT, _WARNING, "clients may rely on how an identity column is filled"),
     _rule(
         "ban-alter-policy-condition",
@@ -175,9 +212,21 @@ SQUAWK_RULES = (
     ),
     _rule("ban-set-schema", Group.COMPAT, _WARNING, "moving an object to another schema breaks clients that use it"),
     _rule("ban-truncate-cascade", Group.DATA, _ERROR, "`TRUNCATE ... CASCADE` empties tables it does not name"),
-    _rule("changing-column-type", Group.LOCK, _ERROR, "another type for a column rewrites its table"),
-    _rule("constraint-missing-not-valid", Group.LOCK, _ERROR, "a new constraint is checked under a lock"),
-    _rule("disallowed-unique-constraint", Group.LOCK, _ERROR, "a unique constraint builds its index under a lock"),
+    _rule("changing-column-type", Group.LOCK, _ERROR, "another type for a column rewrites its table", dangers=WORK),
+    _rule(
+        "constraint-missing-not-valid",
+        Group.LOCK,
+        _ERROR,
+        "a new constraint is checked under a lock",
+        dangers=(_SCAN, _BUILD),
+    ),
+    _rule(
+        "disallowed-unique-constraint",
+        Group.LOCK,
+        _ERROR,
+        "a unique constraint builds its index under a lock",
+        dangers=(_BUILD,),
+    ),
     _rule("identifier-too-long", Group.TASTE, _NOTE, "a name is longer than PostgreSQL keeps"),
     _rule(
         "prefer-bigint-over-int",
@@ -216,7 +265,7 @@ SQUAWK_RULES = (
         "renaming a view, type, value, schema or function breaks clients that use it",
     ),
     _rule("renaming-table", Group.COMPAT, _WARNING, "renaming a table breaks clients that use it"),
-    _rule("require-concurrent-index-creation", Group.LOCK, _ERROR, "an index is built under a lock"),
+    _rule("require-concurrent-index-creation", Group.LOCK, _ERROR, "an index is built under a lock", dangers=(_BUILD,)),
     _rule(
         "require-concurrent-index-deletion",
         Group.LOCK,
@@ -231,7 +280,7 @@ SQUAWK_RULES = (
         "a partition is detached under a lock",
         "the lock is exclusive, and short",
     ),
-    _rule("require-concurrent-reindex", Group.LOCK, _ERROR, "an index is rebuilt under a lock"),
+    _rule("require-concurrent-reindex", Group.LOCK, _ERROR, "an index is rebuilt under a lock", dangers=(_BUILD,)),
     _rule(
         "require-enum-value-ordering",
         Group.TASTE,
