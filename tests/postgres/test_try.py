@@ -370,6 +370,15 @@ def test_a_file_that_no_run_takes_is_said_to_be_untried(project: ProjectFolder, 
     assert "not everything could be tried, since `zmig apply` would refuse a file as it is" in report.missing
 
 
+def test_what_an_older_server_does_not_know_is_not_refuted_by_a_newer_one(project: ProjectFolder, tried: Try) -> None:
+    project.change(lint={"postgres_version": 10})
+    project.sql("001_base", _BASE)
+    project.sql("002_index", "create index concurrently users_age_idx on users (age) include (note);")
+    report = tried()
+    assert only(report, "fails/version").migration == "002_index"
+    assert report.tried == 2
+
+
 def test_what_depends_on_where_tables_are_stored_is_not_refuted(project: ProjectFolder, tried: Try) -> None:
     project.sql("001_base", _BASE)
     project.sql("002_move", "alter table users set tablespace pg_default;")

@@ -159,7 +159,7 @@ _ALL = (
         "fails/version",
         _ERROR,
         "the oldest server that the migrations are for does not know a statement",
-        dangers=_CERTAIN_FAILURE,
+        dangers=_FAILURE,
     ),
     Rule(
         "fails/refused",
