@@ -245,6 +245,16 @@ def test_what_cannot_be_proved_is_left_alone(
     assert (folder / "002_orders.sql").read_text() == f"-- Why.\n{sql};\n"
 
 
+def test_what_only_a_repeatable_makes_is_there(folder: Path, fix: Fix) -> None:
+    (folder / "totals.sql").write_text("create or replace view totals as select id from orders;\n")
+    fixes = fix(
+        "-- Why.\ncomment on view totals is 'Sums.';\ncreate index i on orders (id);\n",
+        more="  - version: 3\n    kind: repeatable\n    file: totals.sql\n",
+        only="2,3",
+    )
+    assert (fixes.refused, fixes.fixed) == ((), ("002_orders",))
+
+
 def test_a_file_that_another_manifest_names_is_left_alone(folder: Path, fix: Fix) -> None:
     (folder / "demo.yaml").write_text("manifest: 1\nmigrations: [{version: 7, file: 002_orders.sql}]\n")
     fixes = fix("-- Why.\nalter table orders add x int;\ncreate index i on orders (id);\n")

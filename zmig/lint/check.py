@@ -30,7 +30,7 @@ from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
 from zmig.lint.steps import Replayed
 from zmig.lint.tried import Tried, merged
-from zmig.valueclass import field, replace, valueclass
+from zmig.valueclass import field, replace, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.registry import Severities
+    from zmig.lint.replay.catalog import Catalog
     from zmig.lint.sizes import Size, Sizes
     from zmig.lint.steps import Step, Undoing
     from zmig.sql.token_reader import Name
@@ -152,26 +153,27 @@ class CheckContext:
         return self.base is not None and entry.version in self.base.new
 
 
-def check(gathered: Gathered, context: CheckContext, *, keep: dict[int, list[Remark]] | None = None) -> list[Finding]:
-    """Return the findings about a manifest, those it includes and their files.
+@slotted
+class Evidence:
+    """What findings about entries come from, by version: for who wants to know more than what is reported."""
 
-    `keep` gets what is behind those about entries that are reported: the remarks, by version.
-    """
+    remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
+    """Those that are reported."""
+    before: dict[int, Catalog] = field(default_factory=dict[int, "Catalog"])
+    """What is there before it; not of an entry that a squash replaces."""
+    steps: dict[int, Sequence[Step]] = field(default_factory=dict[int, "Sequence[Step]"])
+    """What it does to that."""
+    end: Catalog | None = None
+    """What is there after all of them; None without the grammar."""
+
+
+def check(gathered: Gathered, context: CheckContext, *, evidence: Evidence | None = None) -> list[Finding]:
+    """Return the findings about a manifest, those it includes and their files; `evidence` gets what they come from."""
     root = gathered.opened[0].manifest.lint
     weights = {
         id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
     }
-    findings = [
-        of_problem(problem, rule_of(problem.code), Severity.ERROR, file=str(gathered.path))
-        for problem in gathered.problems
-    ]
-    for opened in gathered.opened:
-        source = opened.manifest.document.source
-        findings += _weighed(ignores.unknown_severities(opened.manifest.lint, source), weights[id(source)], None)
-    for problem in gathered.start.problems if gathered.start is not None else ():
-        findings.append(of_problem(problem, rule_of(problem.code), Severity.ERROR, file=""))
-    of_no_entry = (*gathered.remarks, *context.strays, *(context.base.gone if context.base else ()))
-    findings += _weighed(of_no_entry, severities(root, root), None)
+    findings = [*_of_no_entry(gathered, context, weights)]
     replayed = _replayed(gathered, context)
     version = root.postgres_version
     own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in gathered.opened}
@@ -183,15 +185,34 @@ def check(gathered: Gathered, context: CheckContext, *, keep: dict[int, list[Rem
         weight = weights[id(entry.manifest)]
         steps: Sequence[Step] = ()
         undoing: Undoing | None = None
-        if replayed is not None and not _is_replaced(entry, gathered):
+        if replayed is not None and not is_replaced(entry, gathered):
+            before = replayed.catalog
             steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
+            if evidence is not None:
+                evidence.before[entry.version], evidence.steps[entry.version] = before, steps
             if context.examines(entry):
                 undoing = replayed.undoing(entry, steps, version=version)
         remarks = _unignored(entry, context, (steps, undoing), weight, version or own[id(entry.manifest)])
-        if keep is not None:
-            keep[entry.version] = [one for one in remarks if weight[one.rule] is not None]
+        if evidence is not None:
+            evidence.remarks[entry.version] = [one for one in remarks if weight[one.rule] is not None]
         findings += _weighed(remarks, weight, entry.name)
+    if evidence is not None and replayed is not None:
+        evidence.end = replayed.catalog
     return findings
+
+
+def _of_no_entry(gathered: Gathered, context: CheckContext, weights: Mapping[int, Severities]) -> Iterator[Finding]:
+    """Yield what is found of manifests, and of files that are no entry's."""
+    for problem in gathered.problems:
+        yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file=str(gathered.path))
+    for opened in gathered.opened:
+        source = opened.manifest.document.source
+        yield from _weighed(ignores.unknown_severities(opened.manifest.lint, source), weights[id(source)], None)
+    for problem in gathered.start.problems if gathered.start is not None else ():
+        yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="")
+    remarks = (*gathered.remarks, *context.strays, *(context.base.gone if context.base else ()))
+    root = gathered.opened[0].manifest.lint
+    yield from _weighed(remarks, severities(root, root), None)
 
 
 def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
@@ -204,7 +225,7 @@ def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
     return replayed
 
 
-def _is_replaced(entry: Entry, gathered: Gathered) -> bool:
+def is_replaced(entry: Entry, gathered: Gathered) -> bool:
     """Whether a squash, which builds what it builds, is in the manifest as well."""
     squashes = (one.declaration.replaces for one in gathered.entries if one is not entry)
     return any(entry.version in versions for versions in squashes if versions is not None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.lint import check, run
 from zmig.lint.base import Comparison
-from zmig.lint.check import CheckContext
+from zmig.lint.check import CheckContext, Evidence
 from zmig.lint.entries import Files, gather
 from zmig.lint.finding import Severity
 from zmig.lint.fix import parts as splitting
@@ -21,7 +21,6 @@ from zmig.lint.fix import plan as planning
 from zmig.lint.fix import proof
 from zmig.lint.fix.pieces import MIXED, CannotFix, is_fixable
 from zmig.lint.replay.effects import Fails
-from zmig.lint.steps import Replayed
 from zmig.project import new_files, outside, scaffold, written_file
 from zmig.valueclass import valueclass
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from zmig.lint.finding import Remark
     from zmig.lint.fix.plan import Plan, Split
     from zmig.lint.grammar import Grammar
-    from zmig.lint.replay.catalog import Catalog
     from zmig.project.inclusion import LoadedManifest
 
 
@@ -101,20 +99,17 @@ class _Looked:
             start_after=check.start_after(gathered),
         )
         self.gathered = gathered
-        self.remarks: dict[int, list[Remark]] = {}
-        self.findings = check.check(gathered, context, keep=self.remarks)
-        self.before: dict[int, Catalog] = {}
-        self.after: dict[int, Catalog] = {}
-        self.failing: dict[int, str] = {}
-        replayed = Replayed(grammar, gathered.start)
-        version = gathered.opened[0].manifest.lint.postgres_version
-        for entry in gathered.entries:
-            self.before[entry.version] = replayed.catalog
-            steps = replayed.steps(entry, is_new=entry.version in comparison.new, version=version)
-            if failing := next((fails for step in steps for fails in step.of(Fails)), None):
-                self.failing[entry.version] = failing.reason
-            self.after[entry.version] = replayed.catalog
-        self.end = replayed.catalog
+        evidence = Evidence()
+        self.findings = check.check(gathered, context, evidence=evidence)
+        self.remarks = evidence.remarks
+        self.before = evidence.before
+        self.failing = {
+            version: failing.reason
+            for version, steps in evidence.steps.items()
+            if (failing := next((fails for step in steps for fails in step.of(Fails)), None)) is not None
+        }
+        assert evidence.end is not None, "there is a grammar"
+        self.end = evidence.end
 
     def fixable(self, entry: Entry) -> list[Remark]:
         """Return what can be put right of an entry's file."""
@@ -179,6 +174,8 @@ class _Fixing:
                 raise CannotFix(f"`{file.path}` is a link, or outside of the project")
         if (other := self._also_named(entry)) is not None:
             raise CannotFix(f"`{other}` names its file, too, and would have a part of it: fix it by hand in both")
+        if check.is_replaced(entry, self._looked.gathered):
+            raise CannotFix("a squash in the manifest replaces it")
         if self._looked.failing.get(entry.version) is not None:
             raise CannotFix(f"it certainly fails as it is: {self._looked.failing[entry.version]}")
         version = self._looked.gathered.opened[0].manifest.lint.postgres_version
