@@ -60,12 +60,6 @@ def entries(folder: Path) -> dict[int, str]:
     return {one.version: one.file.name for one in loaded.migrations if one.file is not None}
 
 
-def only_change(fixes: Fixes) -> str | None:
-    assert not fixes.refused
-    (change,) = fixes.changes
-    return change.after
-
-
 @pytest.mark.parametrize(
     ("sql", "fixed"),
     [

@@ -81,15 +81,3 @@ def name_end(reader: Reader, text: str) -> int:
         if not reader.accept("."):
             break
     return min(end, len(text))
-
-
-def list_end(reader: Reader) -> int:
-    """Take a parenthesised list, and return where it ends; -1 where there is none."""
-    if not reader.sees("("):
-        return -1
-    depth = 0
-    while (token := reader.take()) is not None:
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0:
-            return token.end
-    return -1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import sql_file
 from zmig.lint.fix import proof
-from zmig.lint.fix.pieces import FIXED, MIXED, CannotFix, How, Piece, is_fixable, pieces
+from zmig.lint.fix.pieces import MIXED, CannotFix, How, Piece, is_fixable, pieces
 from zmig.lint.fix.rounds import one_round
 from zmig.lint.replay.effects import Drops, Extent, Fails, Makes, Redefines, Renames, WritesRows
 from zmig.lint.steps import follow
@@ -375,8 +375,3 @@ def _renames(steps: Sequence[Step]) -> Iterator[Renames]:
 
 def _refs(steps: Sequence[Step], kind: type[Makes | Drops]) -> set[Ref]:
     return {one.ref for step in steps for one in step.of(kind)}
-
-
-def fixed_rules(remarks: Sequence[Remark]) -> frozenset[str]:
-    """Return the rules of remarks that can be fixed."""
-    return frozenset(one.rule for one in remarks if one.rule in FIXED and is_fixable(one))

@@ -37,14 +37,6 @@ class Split:
 
 
 @valueclass
-class NewFile:
-    """A file that an entry is to have; `path` as the manifest names it."""
-
-    path: str
-    text: str
-
-
-@valueclass
 class Plan:
     """What a manifest's text and files are to be."""
 
