@@ -77,11 +77,10 @@ def _size(row: Mapping[str, object]) -> tuple[Name, Size]:
 
 def weighed(remarks: Iterable[Remark], steps: Sequence[Step], sizes: Sizes) -> Iterator[Remark]:
     """Yield remarks, those about locks with the size of the table that is worked on; one about small ones is a note."""
-    by_start = {step.statement.start: step for step in steps} if sizes else {}
     for remark in remarks:
         step = None
-        if remark.rule in RULES and RULES[remark.rule].group == Group.LOCK:
-            step = next((one for one in by_start.values() if _is_about(remark, one)), None)
+        if sizes and RULES[remark.rule].group == Group.LOCK:
+            step = next((one for one in steps if _is_about(remark, one)), None)
         known = {} if step is None else {table: sizes.get(table) for table in _worked_on(step)}
         sized = {table: size for table, size in known.items() if size is not None}
         if not sized:
