@@ -169,14 +169,13 @@ class Evidence:
 
 def check(gathered: Gathered, context: CheckContext, *, evidence: Evidence | None = None) -> list[Finding]:
     """Return the findings about a manifest, those it includes and their files; `evidence` gets what they come from."""
-    root = gathered.opened[0].manifest.lint
+    root = gathered.settings
     weights = {
         id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
     }
     findings = [*_of_no_entry(gathered, context, weights)]
     replayed = _replayed(gathered, context)
     version = root.postgres_version
-    own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in gathered.opened}
     for entry in gathered.entries:
         for file in entry.read_files:
             for problem in file.problems:
@@ -192,7 +191,7 @@ def check(gathered: Gathered, context: CheckContext, *, evidence: Evidence | Non
                 evidence.before[entry.version], evidence.steps[entry.version] = before, steps
             if context.examines(entry):
                 undoing = replayed.undoing(entry, steps, version=version)
-        remarks = _unignored(entry, context, (steps, undoing), weight, version or own[id(entry.manifest)])
+        remarks = _unignored(entry, context, (steps, undoing), weight, gathered.postgres_version(entry))
         if evidence is not None:
             evidence.remarks[entry.version] = [one for one in remarks if weight[one.rule] is not None]
         findings += _weighed(remarks, weight, entry.name)
@@ -211,8 +210,7 @@ def _of_no_entry(gathered: Gathered, context: CheckContext, weights: Mapping[int
     for problem in gathered.start.problems if gathered.start is not None else ():
         yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="")
     remarks = (*gathered.remarks, *context.strays, *(context.base.gone if context.base else ()))
-    root = gathered.opened[0].manifest.lint
-    yield from _weighed(remarks, severities(root, root), None)
+    yield from _weighed(remarks, severities(gathered.settings, gathered.settings), None)
 
 
 def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
@@ -295,7 +293,7 @@ def _syntax(entry: Entry, grammar: Grammar) -> Iterator[Remark]:
 
 def start_after(gathered: Gathered) -> dict[int, int]:
     """Return up to which version nothing is reported of entries, by the `id` of the text that declares them."""
-    root = gathered.opened[0].manifest.lint.start_after
+    root = gathered.settings.start_after
     own = ((one.manifest.document.source, one.manifest.lint.start_after) for one in gathered.opened)
     return {id(source): root or said or 0 for source, said in own}
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zmig.lint.inside.inside import Inside
     from zmig.lint.sql_file import SqlFile
     from zmig.manifest.declaration import Declaration
+    from zmig.manifest.lint_keys import LintSettings
     from zmig.model import Migration
     from zmig.project.inclusion import LoadedManifest
 
@@ -131,9 +132,19 @@ class Gathered:
     """What is wrong with that."""
 
     @property
+    def settings(self) -> LintSettings:
+        """What the manifest itself says under `lint`, which counts more than what those that it includes say."""
+        return self.opened[0].manifest.lint
+
+    def postgres_version(self, entry: Entry) -> int | None:
+        """Return the oldest major version of PostgreSQL that an entry is for, where a manifest says so."""
+        own = next(one.manifest for one in self.opened if one.manifest.document.source is entry.manifest)
+        return self.settings.postgres_version or own.lint.postgres_version
+
+    @property
     def files(self) -> Iterator[Path]:
         """The files that its entries name, whether they are there or not."""
-        start = self.opened[0].manifest.lint.start
+        start = self.settings.start
         if start is not None:
             yield self.opened[0].folder.path(start.file)
         for opened in self.opened:

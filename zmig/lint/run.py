@@ -193,19 +193,17 @@ def squawk_findings(
 
 
 def _jobs(project: Gathered, comparison: Comparison | None) -> Iterator[Job]:
-    root = project.opened[0].manifest.lint.postgres_version
-    own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in project.opened}
     context = CheckContext((), base=comparison, start_after=check.start_after(project))
     for entry in project.entries:
         if context.examines(entry) and entry.sql is not None and not entry.sql.problems:
-            yield Job(entry.sql, entry.is_transactional, root or own[id(entry.manifest)])
+            yield Job(entry.sql, entry.is_transactional, project.postgres_version(entry))
         if context.examines(entry) and entry.inside is not None:
-            yield Job(entry.inside.file, entry.holds_locks, root or own[id(entry.manifest)])
+            yield Job(entry.inside.file, entry.holds_locks, project.postgres_version(entry))
 
 
 def _included(projects: Iterable[Gathered]) -> list[str]:
     """Return the rules that squawk must be asked for: it checks some of them only then."""
-    roots = [project.opened[0].manifest.lint for project in projects]
+    roots = [project.settings for project in projects]
     own = [opened.manifest.lint for project in projects for opened in project.opened]
     wanted = [severities(one, root) for root in roots for one in own]
     rules = (code for code, rule in RULES.items() if rule.needs is Needs.SQUAWK)

@@ -178,7 +178,7 @@ class _Fixing:
             raise CannotFix("a squash in the manifest replaces it")
         if self._looked.failing.get(entry.version) is not None:
             raise CannotFix(f"it certainly fails as it is: {self._looked.failing[entry.version]}")
-        version = self._looked.gathered.opened[0].manifest.lint.postgres_version
+        version = self._looked.gathered.settings.postgres_version
         found = splitting.split(
             entry,
             remarks,
