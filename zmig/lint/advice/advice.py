@@ -68,6 +68,12 @@ class Asked:
                 words = words[1:]
         return text
 
+    def name(self, reader: Reader) -> str:
+        """Take a name, with what qualifies it, from a reader of the statement; as it is written, empty at its end."""
+        first, begin = reader.peek(), self.statement.start
+        end = name_end(reader, self.statement.text)
+        return "" if first is None else self.written(begin + first.start, begin + end)
+
     def part(self, action: Action, start: int, end: int) -> str:
         """Return a part of an action, by offsets in it, as it is written."""
         return self.written(action.start + start, action.start + end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.advice.advice import Advice
-from zmig.lint.advice.constraints import filling, validation
+from zmig.lint.advice.constraints import BATCH_NOTE, filling, validation
 from zmig.lint.advice.definitions import column_definition, made_name
 from zmig.sql.quoting import bare
 from zmig.sql.token_reader import Reader
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from zmig.lint.advice.advice import Asked
     from zmig.lint.advice.definitions import ColumnDefinition
     from zmig.lint.sql_file import Action
-    from zmig.sql.lexer import Token
 
 _NAMED_NOT_NULL = 18
 """Since this version NOT NULL can be added NOT VALID itself."""
 _VIRTUAL = 18
-_BATCH = "-- in its entry: batch: {size: 1000}\n"
 
 
-def _changed(action: Action) -> tuple[Token, str] | None:
-    """Return the column that an action changes: its token, and its name as it is in the catalog."""
+def _changed(asked: Asked) -> tuple[Action, str, str] | None:
+    """Return the action that changes a column, and the column: as it is written, and as it is in the catalog."""
+    action = asked.action
+    if action is None:
+        return None
     reader = action.reader
     if not reader.accept("alter"):
         return None
     reader.accept("column")
     token = reader.peek()
     name = reader.identifier()
-    return None if token is None or name is None else (token, name)
+    return None if token is None or name is None else (action, asked.part(action, token.start, token.end), name)
 
 
 def proved_not_null(asked: Asked, column: str, name: str) -> tuple[str, ...]:
@@ -52,12 +53,10 @@ def proved_not_null(asked: Asked, column: str, name: str) -> tuple[str, ...]:
 
 def not_null(asked: Asked) -> Advice | None:
     """`SET NOT NULL` without a proof."""
-    action = asked.action
-    changed = None if action is None else _changed(action)
-    if action is None or changed is None:
+    changed = _changed(asked)
+    if changed is None:
         return None
-    token, name = changed
-    column = asked.part(action, token.start, token.end)
+    _, column, name = changed
     return Advice(
         f"all rows of `{asked.table}` are read to see whether a `{column}` is null, and nobody can read or write them "
         "meanwhile",
@@ -69,8 +68,7 @@ def not_null(asked: Asked) -> Advice | None:
 
 def required(asked: Asked) -> Advice | None:
     """A new column that must not be null and has no default."""
-    action = asked.action
-    column = None if action is None else column_definition(asked, action)
+    column = column_definition(asked)
     if column is None:
         return None
     return Advice(
@@ -87,8 +85,7 @@ def required(asked: Asked) -> Advice | None:
 
 def default(asked: Asked) -> Advice | None:
     """A new column whose values are computed for every row."""
-    action = asked.action
-    column = None if action is None else column_definition(asked, action)
+    column = column_definition(asked)
     if column is None:
         return None
     why = f"`{asked.table}` is written anew, and nobody can read or write it meanwhile"
@@ -128,12 +125,10 @@ def _generated(asked: Asked, column: ColumnDefinition, generated: str, why: str)
 
 def type_change(asked: Asked) -> Advice | None:
     """Another type for a column."""
-    action = asked.action
-    changed = None if action is None else _changed(action)
-    if action is None or changed is None:
+    changed = _changed(asked)
+    if changed is None:
         return None
-    token, name = changed
-    column = asked.part(action, token.start, token.end)
+    action, column, name = changed
     reader = action.reader
     reader.skip_to("type")
     reader.take()
@@ -166,7 +161,7 @@ def _moved(asked: Asked, name: str, kind: str) -> tuple[str, ...]:
         f"create trigger {function} before insert or update on {table}\n"
         f"for each row execute {'procedure' if asked.version is not None and asked.version < 11 else 'function'} "
         f"{function}();",
-        f"{_BATCH}update {table} set {new} = {old}\n"
+        f"{BATCH_NOTE}update {table} set {new} = {old}\n"
         f"where ctid in (select ctid from {table} where {new} is distinct from {old}::{plain} limit :size);",
         f"-- when {new} has the constraints, indexes and default of {old}\n"
         f"drop trigger {function} on {table};\n"

@@ -13,19 +13,18 @@ if TYPE_CHECKING:
     from zmig.lint.advice.advice import Asked
     from zmig.lint.advice.definitions import ConstraintDefinition
 
+BATCH_NOTE = "-- in its entry: batch: {size: 1000}\n"
+"""What a migration begins with that runs in rounds."""
 _TWO_STEPS = "add it `not valid`, and let a migration after that validate it while others write"
 
 
 def foreign_key(asked: Asked) -> Advice | None:
     """A foreign key that is checked while nobody can write to either table."""
-    action = asked.action
-    if action is None:
-        return None
     added: tuple[str, ...] = ()
-    constraint = constraint_definition(asked, action)
+    constraint = constraint_definition(asked)
     if constraint is not None and constraint.kind == "foreign":
         name, text, references = constraint.name, constraint.text, constraint.rest
-    elif (column := column_definition(asked, action)) is not None and (part := column.get("references")) is not None:
+    elif (column := column_definition(asked)) is not None and (part := column.get("references")) is not None:
         name = made_name(asked.table_name, [column.column], "fkey")
         references = f"references {part.value}"
         text = f"foreign key ({column.name}) {references}"
@@ -76,7 +75,7 @@ def not_valid(asked: Asked) -> Advice | None:
             "validate it in a migration of its own",
             (validation(asked, name),),
         )
-    constraint = constraint_definition(asked, action)
+    constraint = constraint_definition(asked)
     if constraint is None:
         return None
     match constraint.kind:
@@ -105,14 +104,11 @@ def not_valid(asked: Asked) -> Advice | None:
 
 def unique(asked: Asked) -> Advice | None:
     """A unique constraint whose index is built while nobody can use the table."""
-    action = asked.action
-    if action is None:
-        return None
     added: tuple[str, ...] = ()
-    constraint = constraint_definition(asked, action)
+    constraint = constraint_definition(asked)
     if constraint is not None and constraint.kind == "unique":
         name, how = constraint.name, _of_index(constraint)
-    elif (column := column_definition(asked, action)) is not None and column.get("unique") is not None:
+    elif (column := column_definition(asked)) is not None and column.get("unique") is not None:
         name = made_name(asked.table_name, [column.column], "key")
         how = (f"({column.name})", "")
         added = (f"alter table {asked.table} add column {column.without('unique')};",)
@@ -146,10 +142,7 @@ def _of_index(constraint: ConstraintDefinition) -> tuple[str, str]:
 
 def primary_key(asked: Asked) -> Advice | None:
     """A primary key whose index is built while nobody can use the table."""
-    action = asked.action
-    if action is None:
-        return None
-    constraint = constraint_definition(asked, action)
+    constraint = constraint_definition(asked)
     if constraint is None or constraint.kind != "primary":
         return _key_column(asked)
     return Advice(
@@ -177,8 +170,7 @@ def _key(asked: Asked, name: str, written: str, columns: list[str]) -> tuple[str
 
 
 def _key_column(asked: Asked) -> Advice | None:
-    action = asked.action
-    column = None if action is None else column_definition(asked, action)
+    column = column_definition(asked)
     if column is None:
         return None
     default = column.get("default")
@@ -204,18 +196,17 @@ def _key_column(asked: Asked) -> Advice | None:
 def filling(asked: Asked, column: str, value: str) -> str:
     """Return the migration that fills a column in batches."""
     return (
-        f"-- in its entry: batch: {{size: 1000}}\nupdate {asked.table} set {column} = {value}\n"
+        f"{BATCH_NOTE}update {asked.table} set {column} = {value}\n"
         f"where ctid in (select ctid from {asked.table} where {column} is null limit :size);"
     )
 
 
 def of_domain(asked: Asked) -> Advice | None:
     """A constraint of a domain, for which every table that uses it is read."""
-    begin, text = asked.statement.start, asked.statement.text
-    reader = Reader(text)
-    if not reader.accept("alter", "domain") or (first := reader.peek()) is None:
+    begin = asked.statement.start
+    reader = Reader(asked.statement.text)
+    if not reader.accept("alter", "domain") or not (domain := asked.name(reader)):
         return None
-    domain = asked.written(begin + first.start, begin + name_end(reader, text))
     if not reader.accept("add") or (added := reader.peek()) is None:
         return None
     name = ""

@@ -55,8 +55,11 @@ class ColumnDefinition:
         return " ".join((self.name, self.type, *(part.text for part in self.parts if part.kind not in kinds)))
 
 
-def column_definition(asked: Asked, action: Action) -> ColumnDefinition | None:
+def column_definition(asked: Asked) -> ColumnDefinition | None:
     """Return the column that an action adds; None where it adds none."""
+    action = asked.action
+    if action is None:
+        return None
     reader = action.reader
     if not reader.accept("add") or ((token := reader.peek()) is not None and token.text in _BEGINS):
         return None
@@ -124,8 +127,11 @@ class ConstraintDefinition:
     """What is after the list."""
 
 
-def constraint_definition(asked: Asked, action: Action) -> ConstraintDefinition | None:
+def constraint_definition(asked: Asked) -> ConstraintDefinition | None:
     """Return the constraint that an action adds; None where it adds none."""
+    action = asked.action
+    if action is None:
+        return None
     reader = action.reader
     if not reader.accept("add"):
         return None

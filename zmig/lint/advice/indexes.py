@@ -21,25 +21,21 @@ def _like(word: str, model: str) -> str:
 
 def creation(asked: Asked) -> Advice | None:
     """An index that is built while nobody can write."""
-    statement = asked.statement
-    text, begin = statement.text, statement.start
-    reader = Reader(text)
+    statement, begin = asked.statement, asked.statement.start
+    reader = Reader(statement.text)
     if not reader.skip_to("index"):
         return None
     word = reader.take()
     assert word is not None, "it is where it was found"
     reader.accept("if", "not", "exists")
-    name = ""
-    if not reader.sees("on") and (first := reader.peek()) is not None:
-        name = asked.written(begin + first.start, begin + name_end(reader, text))
+    name = "" if reader.sees("on") else asked.name(reader)
     on = reader.peek()
     if on is None or not reader.accept("on"):
         return None
     reader.accept("only")
-    first = reader.peek()
-    if first is None:
+    table = asked.name(reader)
+    if not table:
         return None
-    table = asked.written(begin + first.start, begin + name_end(reader, text))
     columns = _columns(reader)
     name = name or made_name(asked.table_name, columns, "idx")
     concurrently = _like("concurrently", asked.file.source.text[begin + word.start : begin + word.end])
@@ -73,16 +69,13 @@ def _columns(reader: Reader) -> list[str]:
 
 def deletion(asked: Asked) -> Advice | None:
     """An index that is dropped under a lock of its table."""
-    statement = asked.statement
-    begin, text = statement.start, statement.text
-    reader = Reader(text)
+    reader = Reader(asked.statement.text)
     if not reader.accept("drop", "index"):
         return None
     guard = " if exists" if reader.accept("if", "exists") else ""
     names: list[str] = []
-    while (first := reader.peek()) is not None and (not names or reader.accept(",")):
-        first = reader.peek() or first
-        names.append(asked.written(begin + first.start, begin + name_end(reader, text)))
+    while reader.peek() is not None and (not names or reader.accept(",")):
+        names.append(asked.name(reader))
     shown = ", ".join(f"`{name}`" for name in names)
     message = f"to drop {shown}, its table is locked for a moment, and whoever wants to use it waits in line meanwhile"
     if reader.accept("cascade"):
@@ -93,9 +86,8 @@ def deletion(asked: Asked) -> Advice | None:
 
 def rebuild(asked: Asked) -> Advice | None:
     """An index that is rebuilt while nobody can write."""
-    statement = asked.statement
-    begin, text = statement.start, statement.text
-    reader = Reader(text)
+    statement, begin = asked.statement, asked.statement.start
+    reader = Reader(statement.text)
     reader.accept("reindex")
     if reader.sees("("):
         reader.options()
@@ -105,7 +97,7 @@ def rebuild(asked: Asked) -> Advice | None:
     first = reader.peek()
     if first is None:
         return None
-    name = asked.written(begin + first.start, begin + name_end(reader, text))
+    name = asked.name(reader)
     message = f"rebuilding the indexes of `{name}` keeps everybody from writing, and from reading by them"
     if kind.text == "index":
         message = f"rebuilding `{name}` keeps everybody from writing to its table, and from reading by it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.advice.advice import Advice, name_end
+from zmig.lint.advice.advice import Advice
 from zmig.sql.quoting import bare
 from zmig.sql.token_reader import Reader
 
@@ -103,11 +103,8 @@ def _named(asked: Asked) -> tuple[str, str] | None:
     while (word := reader.accept_any("materialized", "foreign", "event", *_KINDS)) is not None:
         words.append(word)
     reader.accept("if", "exists")
-    first = reader.peek()
-    if first is None or not words:
-        return None
-    begin = asked.statement.start
-    return " ".join(words), asked.written(begin + first.start, begin + name_end(reader, asked.statement.text))
+    name = asked.name(reader)
+    return (" ".join(words), name) if words and name else None
 
 
 def dropped(asked: Asked) -> Advice | None:
@@ -129,19 +126,23 @@ def dropped(asked: Asked) -> Advice | None:
     return Advice(f"clients that still use {what} fail{goes}", _REASON)
 
 
-def dropped_column(asked: Asked) -> Advice | None:
-    """A column that is dropped."""
+def _name_in_action(asked: Asked, *phrases: str) -> str | None:
+    """Return the name that is in an action after these words, as far as they are there; as it is written."""
     action = asked.action
     if action is None:
         return None
     reader = action.reader
-    reader.accept("drop")
-    reader.accept("column")
-    reader.accept("if", "exists")
+    for phrase in phrases:
+        reader.accept(*phrase.split())
     token = reader.peek()
-    if token is None:
+    return None if token is None else asked.part(action, token.start, token.end)
+
+
+def dropped_column(asked: Asked) -> Advice | None:
+    """A column that is dropped."""
+    name = _name_in_action(asked, "drop", "column", "if exists")
+    if name is None:
         return None
-    name = asked.part(action, token.start, token.end)
     return Advice(
         f"clients that still use the column `{name}` of `{asked.table}` fail, and its values are gone", _REASON
     )
@@ -185,16 +186,9 @@ changed_identity = _about_column(
 
 def dropped_constraint(asked: Asked) -> Advice | None:
     """A constraint that is dropped."""
-    action = asked.action
-    if action is None:
+    name = _name_in_action(asked, "drop constraint", "if exists")
+    if name is None:
         return None
-    reader = action.reader
-    reader.accept("drop", "constraint")
-    reader.accept("if", "exists")
-    token = reader.peek()
-    if token is None:
-        return None
-    name = asked.part(action, token.start, token.end)
     return Advice(f"what `{name}` refuses can come into `{asked.table}` from now on", "make sure that this is meant")
 
 

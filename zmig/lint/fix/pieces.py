@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zmig.lint import sql_file
 from zmig.lint.advice.advice import Asked, name_end
 from zmig.lint.advice.advise import advise
+from zmig.lint.advice.constraints import BATCH_NOTE
 from zmig.sql import lexer
 from zmig.sql.token_reader import Reader
 from zmig.valueclass import valueclass
@@ -44,7 +45,6 @@ _GUARDED = re.compile(r"\bif\s+(?:not\s+)?exists\b", re.IGNORECASE)
 _VALIDATES = re.compile(r"alter\s+(?:table|domain)\s.*\svalidate\s+constraint\s+(\S+)\Z", re.IGNORECASE | re.DOTALL)
 _NOT_VALID = re.compile(r"(alter table .*?) add constraint (\S+|\"[^\"]*\") .*not valid\Z", re.DOTALL)
 _SET_NOT_NULL = re.compile(r"(alter table .*?) (alter column .* set not null)\Z", re.DOTALL)
-_BATCH_NOTE = re.compile(r"\A-- in its entry: batch: \{size: \d+\}\n")
 
 
 class CannotFix(Exception):
@@ -150,7 +150,7 @@ def _of_texts(texts: Iterable[str]) -> Iterator[Piece]:
     """Yield the pieces of corrected SQL."""
     for text in texts:
         if ":size" in text:
-            yield Piece(_BATCH_NOTE.sub("", text), How.BATCH, slug="fill", about="fills the rows that are there")
+            yield Piece(text.removeprefix(BATCH_NOTE), How.BATCH, slug="fill", about="fills the rows that are there")
             continue
         read = sql_file.read(text, path="")
         together: list[FileStatement] = []
