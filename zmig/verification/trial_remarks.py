@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from zmig.catalog.objects import major
 from zmig.lint.finding import Remark, Severity
+from zmig.lint.replay.effects import ScanCause
+from zmig.lint.rules.locks import COMMAND_HINTS, SCAN_HINTS
 from zmig.lint.tried import Ran, TrialReport, Tried
 from zmig.presentation.words import counted
 from zmig.text import listing
@@ -40,17 +42,7 @@ _LOCKS = {
     "ShareRowExclusive": "share row exclusive",
     "Share": "share",
 }
-_WINDOW = "run it in a maintenance window"
-_HINTS = {
-    "vacuum": f"{_WINDOW}, or use `pg_repack`; plain `vacuum` locks nobody out",
-    "cluster": f"{_WINDOW}, or use `pg_repack`",
-    "refresh": "write `refresh materialized view concurrently`, for which the view needs a unique index",
-}
 _REWRITE_HINT = "add a new column without a default, fill it in batches, and let clients move to it"
-_SCAN_HINT = "add the constraint `not valid`, and validate it in a later migration"
-_DEFAULT_PARTITION_HINT = (
-    "add a check to the default partition that excludes these rows, `not valid`, and validate it in a migration before"
-)
 _BUILD_HINT = "build it with `create index concurrently`, in a migration of its own"
 _REINDEX_HINT = "write `reindex ... concurrently`, in a migration of its own"
 _REQUIRED_HINT = "give the column a default, or add it without `not null` and fill it in batches"
@@ -221,7 +213,7 @@ def _works(seen: Seen, place: _Place) -> Iterator[_Work]:
     rewritten |= {one.table for one in seen.touched if one.has_new_storage}
     for table in sorted(rewritten):
         what = f"`{table}` is {'computed' if table in views else 'written'} anew"
-        hint = _HINTS.get(place.verb, _REWRITE_HINT)
+        hint = COMMAND_HINTS.get(place.verb, _REWRITE_HINT)
         yield _Work("try/rewrite", table, what, mode=modes.get(table) or ACCESS_EXCLUSIVE, hint=hint)
     known = set[tuple[str, str]]()
     for one in seen.said:
@@ -234,8 +226,9 @@ def _works(seen: Seen, place: _Place) -> Iterator[_Work]:
         yield _said(one.sign, one.table, one.subject, mode, place)
     for one in seen.touched:
         if one.table not in rewritten and _is_read_in_silence(seen, one, place, known):
-            hint = _DEFAULT_PARTITION_HINT if one.is_default_partition else _SCAN_HINT
-            yield _Work("try/scan", one.table, f"every row of `{one.table}` is read", mode=str(one.held), hint=hint)
+            cause = ScanCause.DEFAULT_PARTITION if one.is_default_partition else ScanCause.CHECK
+            what = f"every row of `{one.table}` is read"
+            yield _Work("try/scan", one.table, what, mode=str(one.held), hint=SCAN_HINTS[cause])
 
 
 def _said(sign: Sign, table: str, subject: str | None, mode: str, place: _Place) -> _Work:
@@ -245,7 +238,7 @@ def _said(sign: Sign, table: str, subject: str | None, mode: str, place: _Place)
     what = f"every row of `{table}` is read"
     if sign is Sign.VALIDATES:
         what = f"every row of `{table}` is looked up for the foreign key `{subject}`"
-    return _Work("try/scan", table, what, mode=mode, hint=_SCAN_HINT, is_check=sign is Sign.READS)
+    return _Work("try/scan", table, what, mode=mode, hint=SCAN_HINTS[ScanCause.CHECK], is_check=sign is Sign.READS)
 
 
 def _is_read_in_silence(seen: Seen, one: Touched, place: _Place, known: set[tuple[str, str]]) -> bool:

@@ -30,12 +30,13 @@ _REWRITE_HINTS = {
     RewriteCause.TABLESPACE: _WINDOW,
     RewriteCause.ACCESS_METHOD: _WINDOW,
 }
-_COMMAND_HINTS = {
+COMMAND_HINTS = {
     "vacuum": f"{_WINDOW}, or use `pg_repack`; plain `VACUUM` locks nobody out",
     "cluster": f"{_WINDOW}, or use `pg_repack`",
     "refresh": "write `refresh materialized view concurrently`, for which the view needs a unique index",
 }
-_SCAN_HINTS = {
+"""What to write instead of a command that is made to write tables anew, by its first word."""
+SCAN_HINTS = {
     ScanCause.CHECK: "add the constraint `not valid`, and validate it in a later migration",
     ScanCause.NOT_NULL: (
         "add `check ({column} is not null) not valid`, validate it in a later migration, and set not null then"
@@ -55,6 +56,7 @@ _SCAN_HINTS = {
     ScanCause.DOMAIN: "add the constraint `not valid`, and validate it in a quiet hour",
     ScanCause.RECHECK: "drop the constraint before, and add it again `not valid` after",
 }
+"""What to write so that no row is read."""
 
 
 def locked(step: Step) -> Iterator[tuple[Name, LockMode]]:
@@ -72,7 +74,7 @@ def rewrite(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator
             if step.is_in_use(one.table) and not reported.has(step, one, _REWRITES_OF_SQUAWK):
                 command = "every table" if not one.table.name else f"`{one.table.name}`"
                 message = f"{command} is written anew, since {one.reason}, and nobody can read it meanwhile"
-                hint = _REWRITE_HINTS.get(one.cause) or _COMMAND_HINTS[step.statement.verb]
+                hint = _REWRITE_HINTS.get(one.cause) or COMMAND_HINTS[step.statement.verb]
                 yield step.remark("lock/table-rewrite", one, message, hint)
 
 
@@ -93,12 +95,12 @@ def _reading(step: Step) -> Iterator[tuple[Effect, Name, str, str]]:
     """Yield what reads all rows of a table that nobody can write then: with the table, what is done, and a hint."""
     for one in step.of(Scans):
         if one.mode.stops_writes and (one.is_certain or one.cause is not ScanCause.PRIMARY_KEY):
-            hint = _SCAN_HINTS[one.cause].format(column=one.column)
+            hint = SCAN_HINTS[one.cause].format(column=one.column)
             yield one, one.table, f"every row of `{one.table.name}` is read, to {one.reason}", hint
     for one in step.of(Validates):
         if one.mode.stops_writes:
             what = f"every row of `{one.table.name}` is looked up in `{one.references.name}`, for `{one.constraint}`"
-            yield one, one.table, what, _SCAN_HINTS[ScanCause.FOREIGN_KEY]
+            yield one, one.table, what, SCAN_HINTS[ScanCause.FOREIGN_KEY]
     for one in step.of(Builds):
         if one.mode.stops_writes and not one.is_of_nothing:
             called = "an index" if one.index is None else f"the index `{one.index.name}`"
