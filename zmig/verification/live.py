@@ -111,7 +111,6 @@ def compare(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
             scratch=place,
             environ=task.environ,
             interrupts=interrupts,
-            observer=lambda _: None,
         )
         return _Comparison(ground, live, hear).result()
 

@@ -101,7 +101,6 @@ def _prove(
             scratch=place,
             environ=task.environ,
             interrupts=interrupts,
-            observer=lambda _: None,
         )
         trips = RoundTrips(ground, begun=hear)
         closing.callback(trips.close)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.planning.request import Request
     from zmig.process.interrupts import Interrupts
-    from zmig.progress import Observer, Progress
+    from zmig.progress import Progress
     from zmig.project.project import Project
     from zmig.sql.statement import Statement
     from zmig.verification.scratch import Scratch
@@ -105,8 +105,6 @@ class Ground:
     scratch: Scratch
     environ: Mapping[str, str]
     interrupts: Interrupts
-    observer: Observer
-    """Hears what each run says; most of it is not worth a line."""
     watch: Watch | None = None
     """Looks what each statement does, where that is wanted."""
     start: Start | None = None
@@ -250,7 +248,6 @@ class Replay:
     def _hear(self, progress: Progress) -> None:
         if isinstance(progress, StepFailed):
             self.failed = progress.step.migration
-        self._ground.observer(progress)
         if self._ground.watch is not None:
             self._ground.watch(progress)
 

@@ -129,7 +129,6 @@ def try_out(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
             scratch=place,
             environ=task.environ,
             interrupts=interrupts,
-            observer=lambda _: None,
             watch=watch,
             start=task.start,
         )
