@@ -53,11 +53,7 @@ def test_a_page_says_what_its_rule_is(code: str) -> None:
 
 @pytest.mark.parametrize("code", _WITHOUT_SERVER)
 def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str]) -> None:
-    found = reported(code, PAGES[code].bad, folder, git)
-    assert code in [finding.rule for finding in found.findings]
-    for finding in found.findings:
-        assert finding.hint
-        assert (finding.end_line, finding.end_column) > (finding.line, finding.column)
+    rulepages.assert_reported(code, reported(code, PAGES[code].bad, folder, git).findings)
 
 
 @pytest.mark.parametrize("code", _WITHOUT_SERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,7 +14,7 @@ from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -45,6 +46,20 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Pr
     """A project without migrations, for `database`; without group commit where a test asks for `direct`."""
     transport: str = getattr(request, "param", "group commit")
     return ProjectFolder(tmp_path, database, tracking={"group_commit": transport == "group commit"})
+
+
+@pytest.fixture
+def repository(project: ProjectFolder) -> Callable[..., str]:
+    """Run git in the project's folder, which becomes a repository."""
+
+    def git(*words: str) -> str:
+        named = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
+        return subprocess.run(
+            ["git", *named, *words], cwd=project.folder, check=True, capture_output=True, text=True
+        ).stdout
+
+    git("init")
+    return git
 
 
 @pytest.fixture

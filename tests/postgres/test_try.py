@@ -461,20 +461,6 @@ def test_a_table_of_another_schema_is_not_mistaken(project: ProjectFolder, tried
     assert [one.rule for one in tried().findings if one.rule.startswith("try/")] == []
 
 
-@pytest.fixture
-def repository(project: ProjectFolder) -> Callable[..., str]:
-    """Run git in the project's folder."""
-
-    def git(*words: str) -> str:
-        named = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
-        return subprocess.run(
-            ["git", *named, *words], cwd=project.folder, check=True, capture_output=True, text=True
-        ).stdout
-
-    git("init")
-    return git
-
-
 def test_only_what_is_new_is_tried_and_nobody_uses_what_it_makes(
     project: ProjectFolder, tried: Try, repository: Callable[..., str]
 ) -> None:

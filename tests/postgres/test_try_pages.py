@@ -29,11 +29,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("code", PAGES)
 def test_the_bad_example_is_reported(code: str, tmp_path: Path, server: str) -> None:
-    found = reported(code, PAGES[code].bad, tmp_path, server)
-    assert code in [finding.rule for finding in found.findings]
-    for finding in found.findings:
-        assert finding.hint
-        assert (finding.end_line, finding.end_column) > (finding.line, finding.column)
+    rulepages.assert_reported(code, reported(code, PAGES[code].bad, tmp_path, server).findings)
 
 
 @pytest.mark.parametrize("code", PAGES)

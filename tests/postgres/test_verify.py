@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -397,24 +396,10 @@ def test_an_extension_that_the_server_lacks_is_named(project: ProjectFolder, ver
     assert one.hint == "name a server that has the extension `nowhere_to_be_found` with `--scratch-url`"
 
 
-@pytest.fixture
-def repository(project: ProjectFolder) -> Callable[..., str]:
-    """Run git in the project's folder."""
-
-    def git(*words: str) -> str:
-        named = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
-        return subprocess.run(
-            ["git", *named, *words], cwd=project.folder, check=True, capture_output=True, text=True
-        ).stdout
-
-    return git
-
-
 def test_only_what_is_new_since_a_revision_is_proved(
     project: ProjectFolder, server: str, repository: Callable[..., str]
 ) -> None:
     project.sql("001_t", "create table t ();", rollback="select 1;")
-    repository("init")
     repository("add", ".")
     repository("commit", "-m", "one")
     project.sql("002_u", "create table u ();", rollback="select 1;")

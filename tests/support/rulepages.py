@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from zmig.lint.registry import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zmig.lint.finding import Finding
 
 FOLDER = Path(__file__).parents[2] / "docs" / "rules"
 
@@ -89,6 +91,15 @@ def _manifest(files: Files) -> str:
             rollback = name.replace(".sql", ".rollback.sql")
             lines += [f"    rollback: {rollback}"] if rollback in files else []
     return "\n".join(lines) + "\n"
+
+
+def assert_reported(code: str, findings: Sequence[Finding]) -> None:
+    """Check that what a rule means is found in an example, and that each finding says where it is and what to do."""
+    rules = [finding.rule for finding in findings]
+    assert code in rules, rules
+    for finding in findings:
+        assert finding.hint, finding
+        assert (finding.end_line, finding.end_column) > (finding.line, finding.column), finding
 
 
 _DESIGN = tuple(code for code in RULES if code.startswith("design/"))
