@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from bench import contenders, report
 from bench.rounds import Bench, Table
-from bench.server import Server
+from bench.server import Server, new_folder
 
 _HOME = Path(__file__).resolve().parent.parent
 _TOOLS = _HOME / ".bench"
@@ -54,17 +52,12 @@ def main() -> None:
     tools = contenders.ours()
     if not (arguments.quick or arguments.no_peers):
         tools += contenders.peers(_TOOLS)
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        with Server(folder / "server") as server:
-            bench = Bench(server, folder, rounds=1 if arguments.quick else arguments.rounds, say=print)
-            tables = _measure(bench, tools, quick=arguments.quick, only=only)
-            if not (arguments.quick or only):
-                surroundings = report.surroundings(server.version(), arguments.rounds, contenders.versions(tools))
-                report.write(tables, _HOME / "docs", surroundings=surroundings)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder, Server(folder / "server") as server:
+        bench = Bench(server, folder, rounds=1 if arguments.quick else arguments.rounds, say=print)
+        tables = _measure(bench, tools, quick=arguments.quick, only=only)
+        if not (arguments.quick or only):
+            surroundings = report.surroundings(server.version(), arguments.rounds, contenders.versions(tools))
+            report.write(tables, _HOME / "docs", surroundings=surroundings)
 
 
 if __name__ == "__main__":

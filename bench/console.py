@@ -16,12 +16,10 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import statistics
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -31,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from bench.server import new_folder
 from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -214,17 +213,15 @@ def main() -> None:
     parser.add_argument("--statements", type=int, default=1, help="of each migration")
     parser.add_argument("--rows", type=int, default=2000, help="inserted by each statement; sets the pace")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    bench = Bench(folder, arguments.migrations, arguments.statements, arguments.rows)
-    bench.server.start()
-    began = time.monotonic()
-    try:
-        _told(_measured(bench, arguments.rounds), arguments.migrations * arguments.statements)
-        _say(f"\n{arguments.rounds} rounds by turns, {time.monotonic() - began:.0f} s in all")
-    finally:
-        bench.server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder:
+        bench = Bench(folder, arguments.migrations, arguments.statements, arguments.rows)
+        bench.server.start()
+        began = time.monotonic()
+        try:
+            _told(_measured(bench, arguments.rounds), arguments.migrations * arguments.statements)
+            _say(f"\n{arguments.rounds} rounds by turns, {time.monotonic() - began:.0f} s in all")
+        finally:
+            bench.server.stop()
 
 
 if __name__ == "__main__":

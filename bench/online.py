@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from bench.server import new_folder
 from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -241,17 +241,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the table that is written to meanwhile")
     parser.add_argument("--batch-rows", type=int, default=10_000_000, help="changed in rounds; 0 leaves that out")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    bench = Bench(folder, arguments.rows)
-    bench.server.start()
-    try:
-        _stalls(bench)
-        if arguments.batch_rows:
-            _rates(bench, arguments.batch_rows)
-    finally:
-        bench.server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder:
+        bench = Bench(folder, arguments.rows)
+        bench.server.start()
+        try:
+            _stalls(bench)
+            if arguments.batch_rows:
+                _rates(bench, arguments.batch_rows)
+        finally:
+            bench.server.stop()
 
 
 if __name__ == "__main__":

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from bench import measured, snapshot
-from bench.server import Server
+from bench.server import Server, new_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLES = (4, 134, 680)
 """Each makes 25 objects."""
@@ -105,19 +106,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.recording", description="Measure the record of the schema.")
     parser.add_argument("--rounds", type=int, default=20, help="how often each is done (default: 20)")
     rounds = parser.parse_args().rounds
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        with Server(folder / "server") as server:
-            sys.stdout.write(
-                "| objects | a run takes longer | a status takes longer "
-                "| a fact with all objects | a fact of a change |\n"
-                "| ---: | ---: | ---: | ---: | ---: |\n"
-            )
-            for tables in TABLES:
-                measure(server, folder, tables, rounds)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder, Server(folder / "server") as server:
+        sys.stdout.write(
+            "| objects | a run takes longer | a status takes longer "
+            "| a fact with all objects | a fact of a change |\n"
+            "| ---: | ---: | ---: | ---: | ---: |\n"
+        )
+        for tables in TABLES:
+            measure(server, folder, tables, rounds)
 
 
 if __name__ == "__main__":

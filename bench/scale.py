@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from bench import measured
-from bench.server import Server
+from bench.server import Server, new_folder
 from zmig.database.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from bench.measured import Sample
 
@@ -184,16 +182,11 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, and print."""
     arguments = _arguments()
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        with Server(folder / "server") as server:
-            scale = Scale(server, folder)
-            scale.statements(arguments.megabytes)
-            scale.migrations([int(count) for count in arguments.migrations.split(",")])
-            scale.facts(arguments.facts)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder, Server(folder / "server") as server:
+        scale = Scale(server, folder)
+        scale.statements(arguments.megabytes)
+        scale.migrations([int(count) for count in arguments.migrations.split(",")])
+        scale.facts(arguments.facts)
 
 
 if __name__ == "__main__":

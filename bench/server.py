@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -96,6 +98,17 @@ class Server:
         finally:
             stopping.set()
             thread.join()
+
+
+@contextlib.contextmanager
+def new_folder() -> Generator[Path]:
+    """Make a folder on a disk, in which other users' processes can find what they are given; remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private_bytes(process: int) -> int:

@@ -10,18 +10,15 @@ as a process of its own, whose output nobody reads. Prints Markdown.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from bench.server import Server
+from bench.server import Server, new_folder
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
 from zmig.embedded import find_binaries
@@ -95,17 +92,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.snapshot", description="Measure how a schema is read.")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is done (default: 5)")
     rounds = parser.parse_args().rounds
-    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        with Server(folder / "server") as server:
-            sys.stdout.write(
-                "| objects | zmig | pg_dump | zmig for each second of pg_dump |\n| --- | --- | --- | --- |\n"
-            )
-            for tables in TABLES:
-                measure(server, tables, rounds)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_folder() as folder, Server(folder / "server") as server:
+        sys.stdout.write("| objects | zmig | pg_dump | zmig for each second of pg_dump |\n| --- | --- | --- | --- |\n")
+        for tables in TABLES:
+            measure(server, tables, rounds)
 
 
 if __name__ == "__main__":
