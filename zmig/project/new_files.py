@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shlex
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
+from zmig.project import written_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -32,7 +32,7 @@ def written(contents: Mapping[Path, str | bytes], *, instead: str, folder: Path 
         for path, content in contents.items():
             try:
                 _create_folder(path.parent, undo)
-                _create(path, content.encode() if isinstance(content, str) else content)
+                written_file.create(path, content.encode() if isinstance(content, str) else content)
             except FileExistsError:
                 raise UsageError(Problem("file-exists", f"`{path}` exists already", hint=instead)) from None
             except OSError as error:
@@ -40,25 +40,6 @@ def written(contents: Mapping[Path, str | bytes], *, instead: str, folder: Path 
             undo.callback(path.unlink, missing_ok=True)
         yield
         undo.pop_all()
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Make a file that has all of its content from the moment it is there, even if the process is killed.
-
-    Half of one would be taken for a whole one by whoever comes after that.
-    """
-    unnamed = path.parent / f".zmig-{secrets.token_hex(6)}"
-    with unnamed.open("xb") as file, ExitStack() as undo:
-        undo.callback(unnamed.unlink, missing_ok=True)
-        file.write(content)
-        file.flush()
-        try:
-            path.hardlink_to(unnamed)  # unlike a renaming, it never takes the place of another file
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            with path.open("xb") as whole:
-                whole.write(content)
 
 
 def unwritable(path: Path, error: OSError) -> Problem:

@@ -6,6 +6,7 @@ So does whoever comes after a crash: nothing is ever half there.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -40,19 +41,19 @@ def write(path: Path, content: bytes) -> None:
 
 def create(path: Path, content: bytes) -> None:
     """Make a file that is not there yet. Raises FileExistsError where it is, and other OSErrors."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        whole = Path(folder) / path.name
-        with whole.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    unnamed = path.parent / f".zmig-{secrets.token_hex(6)}"
+    with unnamed.open("xb") as file, ExitStack() as undo:
+        undo.callback(unnamed.unlink, missing_ok=True)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
         try:
-            path.hardlink_to(whole)  # unlike a renaming, it never takes the place of another file
+            path.hardlink_to(unnamed)  # unlike a renaming, it never takes the place of another file
         except FileExistsError:
             raise
         except OSError:  # a file system without links
-            with path.open("xb") as file:
-                file.write(content)
+            with path.open("xb") as whole:
+                whole.write(content)
 
 
 def _umask() -> int:
