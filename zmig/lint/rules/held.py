@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.lint.replay.effects import Drops, Locks, Reads, Scans, Sets, Sleeps, Validates
 from zmig.lint.replay.objects import LockMode, Node, Space, Table, View
 from zmig.lint.rules.changes import mixing
-from zmig.lint.rules.locks import SCANS_OF_SQUAWK, locked
+from zmig.lint.rules.locks import LONGEST_WAIT_SECONDS, SCANS_OF_SQUAWK, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 _MANY_PARENTS = 3
-_LONGEST_WAIT_MS = 60_000
 _TIME = re.compile(r"(\d+)\s*+(us|ms|s|min|h|d|)")
 _MS = {"us": 0.001, "": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def several_tables(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """Transactions that lock one table in use after another, and hold the first while they wait for the next."""
-    for transaction in transactions(entry, steps):
+    for transaction in _transactions(entry, steps):
         first: dict[Name, Step] = {}
         others: dict[Name, Step] = {}
         for step in transaction:
@@ -68,7 +67,7 @@ def _locked_for_long(step: Step) -> Iterator[Name]:
 def slow(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
     """Statements that take long in a transaction that has locked a table that is in use."""
     mixed = mixing(entry, steps)
-    for transaction in transactions(entry, steps):
+    for transaction in _transactions(entry, steps):
         held: tuple[Name, LockMode, Step] | None = None
         for step in transaction:
             found = None if held is None or (mixed is not None and step is mixed[0]) else _slow(step, reported)
@@ -175,10 +174,10 @@ def _is_too_long(setting: Sets) -> bool:
     if found is None:
         return False
     milliseconds = int(found[1]) * _MS[found[2]]
-    return milliseconds == 0 or (setting.name == "lock_timeout" and milliseconds > _LONGEST_WAIT_MS)
+    return milliseconds == 0 or (setting.name == "lock_timeout" and milliseconds > LONGEST_WAIT_SECONDS * 1000)
 
 
-def transactions(entry: Entry, steps: Sequence[Step]) -> Iterator[list[Step]]:
+def _transactions(entry: Entry, steps: Sequence[Step]) -> Iterator[list[Step]]:
     """Yield the steps of each transaction of more than one statement."""
     if entry.holds_locks:
         yield [*steps]

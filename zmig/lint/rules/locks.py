@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from zmig.lint.steps import Step
     from zmig.sql.token_reader import Name
 
-_LONGEST_WAIT_SECONDS = 60
+LONGEST_WAIT_SECONDS = 60
+"""Longer than this, what needs the table as well waits too long, too: it queues after a lock that is waited for."""
 _WINDOW = "run it in a maintenance window"
 _REWRITE_HINTS = {
     RewriteCause.ADDED_COLUMN: "add a column without a default, give it one, and fill it in batches",
@@ -138,7 +139,7 @@ def _is_ignored(step: Step, rules: frozenset[str]) -> bool:
 def unlimited(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """Locks of tables in use that a migration waits for too long, with everybody else waiting after it."""
     seconds = entry.declaration.settings.lock_timeout_seconds
-    if not entry.is_transactional or 0 < seconds <= _LONGEST_WAIT_SECONDS:
+    if not entry.is_transactional or 0 < seconds <= LONGEST_WAIT_SECONDS:
         return
     for step in steps:
         waiting = next((table for table, _ in locked(step) if step.is_in_use(table)), None)
