@@ -41,10 +41,7 @@ _VARIABLES = """
 # What `${name}` stands for in the files of entries that say `variables: true`.
 variables:
 """
-_IMPORT = """
-# What `zmig import` leaves out: the next one brings what is taken out of here.
-import:
-"""
+_IMPORT = f"\n{edit.ABOUT_IMPORT}\nimport:\n"
 _MIGRATIONS = """
 # In the order of their versions, repeatables after all others. `zmig create "add orders"` writes the next one.
 migrations:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Value = str | int | List["Value"] | Map[str, "Value"]
     Fields = Map[str, Value]
 
+ABOUT_IMPORT = "# What `zmig import` leaves out: the next one brings what is taken out of here."
+"""The comment above `import`, wherever zmig writes that."""
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
 # Of a list whose items are on the lines after their dash, the dash may end its line.
 _DASH = re.compile(r"([ \t]*)-(?:([ \t]+)|(?=[\r\n]))")
@@ -98,13 +100,13 @@ def add_variables(document: Document, values: Map[str, str]) -> str:
         if not before:
             raise NotEditable
         last = max(before, key=attrgetter("end"))
-        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+        return _edited(text, [_insert_below(text, last, len(indent), lines)])
     if not isinstance(node, Mapping) or not node.entries or _opens_with("{", text, node):
         raise NotEditable
     key, last = list(node.entries.values())[-1]
     indent = text[_line_start(text, key.start) : key.start]
     lines = [f"{indent}{name}: {scalar(value)}" for name, value in values.items()]
-    return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+    return _edited(text, [_insert_below(text, last, len(indent), lines)])
 
 
 def add_left_out(document: Document, tool: str, names: List[str]) -> str:
@@ -118,29 +120,23 @@ def add_left_out(document: Document, tool: str, names: List[str]) -> str:
     indent = text[_line_start(text, root.start) : root.start]
     node = root.get("import")
     if node is None:
-        about = "# What `zmig import` leaves out: the next one brings what is taken out of here."
-        lines = ["", *(f"{indent}{line}" for line in (about, "import:"))]
+        lines = ["", *(f"{indent}{line}" for line in (ABOUT_IMPORT, "import:"))]
         lines += [f"{indent}  {line}" for line in left_out_lines({tool: names})]
         before = [one for key, one in root.entries.values() if key.text != "migrations"]
         if not before:
             raise NotEditable
         last = max(before, key=attrgetter("end"))
-        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+        return _edited(text, [_insert_below(text, last, len(indent), lines)])
     by_tool = node.get("leave_out") if isinstance(node, Mapping) else None
     listed = by_tool.get(tool) if isinstance(by_tool, Mapping) else None
     if isinstance(listed, Sequence) and listed.items:
-        last = listed.items[-1]
-        if _opens_with("[", text, listed):
-            return _edited(text, [_Edit(last.end, last.end, "".join(f", {scalar(name)}" for name in names))])
-        dash, gap = _dash(text, last)
-        lines = [f"{dash}-{gap}{scalar(name)}" for name in names]
-        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(dash)), lines)])
+        return _edited(text, [_append(text, listed, [scalar(name) for name in names])])
     if listed is not None or not isinstance(by_tool, Mapping) or not by_tool.entries or _opens_with("{", text, by_tool):
         raise NotEditable
     key, last = list(by_tool.entries.values())[-1]
     indent = text[_line_start(text, key.start) : key.start]
     lines = [f"{indent}{line.removeprefix('  ')}" for line in left_out_lines({tool: names})[1:]]
-    return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+    return _edited(text, [_insert_below(text, last, len(indent), lines)])
 
 
 def set_origins(document: Document, tool: str, ids: Map[int, List[str]]) -> str:
@@ -163,24 +159,27 @@ def _origin_edit(text: str, entry: Node, tool: str, names: List[str]) -> _Edit:
     if origin is None:
         pair = style.pair("origin", {tool: list(names)})
         key, last = list(entry.entries.values())[-1]
-        end = _content_end(text, last)
         if style.is_flow:
+            end = _content_end(text, last)
             return _Edit(end, end, f", {pair}")
         column = key.start - _line_start(text, key.start)
-        return _insert_lines(text, _after_comments(text, end, column), [" " * column + pair])
+        return _insert_below(text, last, column, [" " * column + pair])
     known = origin.get(tool) if isinstance(origin, Mapping) else None
     if isinstance(known, Scalar):
         return _Edit(known.start, _content_end(text, known), style.written(names))
     if not isinstance(known, Sequence) or not known.items:
         raise NotEditable
-    last = known.items[-1]
-    more = names[len(known.items) :]
-    if _opens_with("[", text, known):
+    return _append(text, known, [style.written(name) for name in names[len(known.items) :]])
+
+
+def _append(text: str, node: Sequence, values: List[str]) -> _Edit:
+    """Return the edit that puts plain values, as they are written, at the end of a list that is not empty."""
+    last = node.items[-1]
+    if _opens_with("[", text, node):
         end = _content_end(text, last)
-        return _Edit(end, end, "".join(f", {style.written(name)}" for name in more))
+        return _Edit(end, end, "".join(f", {value}" for value in values))
     dash, gap = _dash(text, last)
-    lines = [f"{dash}-{gap}{style.written(name)}" for name in more]
-    return _insert_lines(text, _after_comments(text, _content_end(text, last), len(dash)), lines)
+    return _insert_below(text, last, len(dash), [f"{dash}-{gap}{value}" for value in values])
 
 
 def left_out_lines(by_tool: Map[str, List[str]]) -> list[str]:
@@ -191,17 +190,15 @@ def left_out_lines(by_tool: Map[str, List[str]]) -> list[str]:
     return lines
 
 
-def set_values(document: Document, values: Iterable[tuple[Node, Value]]) -> str:
+def set_values(document: Document, values: Iterable[tuple[Node, str | int]]) -> str:
     """Return the text of a manifest with other values in the place of some scalars, in the quotes that they have.
 
     Whoever calls this reads the result again and compares.
     """
     text = document.source.text
-    edits: list[_Edit] = []
-    for node, value in values:
-        pair = _Style(text, Mapping({"it": (Scalar("it", plain=True, start=0, end=0), node)}, 0, 0)).pair("it", value)
-        edits.append(_Edit(node.start, _content_end(text, node), pair.removeprefix("it: ")))
-    return _edited(text, edits)
+    return _edited(
+        text, [_Edit(node.start, _content_end(text, node), _like(text, node, value)) for node, value in values]
+    )
 
 
 def _edited(text: str, edits: list[_Edit]) -> str:
@@ -245,7 +242,7 @@ def _to_block_list(text: str, node: Sequence, fields: Fields) -> list[_Edit]:
     lines = _entry(fields, _Style(text, neighbour), indent, gap)
     if _is_spaced(text, node, neighbour):
         lines.insert(0, "")
-    return [_insert_lines(text, _after_comments(text, _content_end(text, neighbour), len(indent)), lines)]
+    return [_insert_below(text, neighbour, len(indent), lines)]
 
 
 def _to_flow_list(text: str, node: Sequence, fields: Fields) -> list[_Edit]:
@@ -284,7 +281,7 @@ def _to_empty_list(text: str, root: Mapping, node: Node, entries: List[Fields]) 
 def _at_end(text: str, root: Mapping, entries: List[Fields]) -> list[_Edit]:
     indent = text[_line_start(text, root.start) : root.start]
     lines = ["", f"{indent}migrations:", *_entries(entries, _Style(text, root), f"{indent}  ")]
-    return [_insert_lines(text, _after_comments(text, _content_end(text, root), -1), lines)]
+    return [_insert_below(text, root, -1, lines)]
 
 
 class _Style:
@@ -311,13 +308,19 @@ class _Style:
             return "{" + ", ".join(self.pair(inner, one) for inner, one in value.items()) + "}"
         if not isinstance(value, str):
             return "[" + ", ".join(self._value("", one) for one in value) + "]"
-        node = self._model.get("file" if key == "rollback" else key)
-        quote = '"' if self._is_json else ""
-        if not quote and isinstance(node, Scalar) and not node.plain:
-            quote = self._text[node.start]
-        if quote == "'":
-            return "'" + value.replace("'", "''") + "'"
-        return json.dumps(value, ensure_ascii=False) if quote == '"' else scalar(value)
+        if self._is_json:
+            return json.dumps(value, ensure_ascii=False)
+        return _like(self._text, self._model.get("file" if key == "rollback" else key), value)
+
+
+def _like(text: str, node: Node | None, value: str | int) -> str:
+    """Return a plain value in the quotes that a node has."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    quote = text[node.start] if isinstance(node, Scalar) and not node.plain else ""
+    if quote == "'":
+        return "'" + value.replace("'", "''") + "'"
+    return json.dumps(value, ensure_ascii=False) if quote == '"' else scalar(value)
 
 
 def lines(entries: List[Fields]) -> list[str]:
@@ -404,6 +407,11 @@ def _after_comments(text: str, offset: int, indentation: int) -> int:
     while (match := _BLANKS_AND_COMMENT.match(text, end)) and len(match[1]) > indentation:
         end = match.end()
     return end
+
+
+def _insert_below(text: str, node: Node, indentation: int, lines: list[str]) -> _Edit:
+    """Return the edit that puts lines below a node, and the comments below it that are indented by more than that."""
+    return _insert_lines(text, _after_comments(text, _content_end(text, node), indentation), lines)
 
 
 def _insert_lines(text: str, end: int, lines: list[str]) -> _Edit:
