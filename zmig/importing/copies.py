@@ -59,11 +59,14 @@ def written(text: str, tool: str, source: Path, place: Path) -> str:
 
 
 def read(path: Path) -> Copy | None:
-    """Return a file as a copy; None for any other. Raises OSError where it cannot be read."""
-    origin = origin_of(path)
-    if origin is None:
+    """Return a file as a copy; None for any other, and for one that cannot be read."""
+    try:
+        origin = origin_of(path)
+        if origin is None:
+            return None
+        _, _, rest = path.read_bytes().decode(errors="replace").partition("\n")
+    except OSError:
         return None
-    _, _, rest = path.read_bytes().decode(errors="replace").partition("\n")
     second, _, after = rest.partition("\n")
     recorded = second.strip().removeprefix(_CHECKSUM) if second.startswith(_CHECKSUM) else None
     return Copy(origin, recorded, rest if recorded is None else after)

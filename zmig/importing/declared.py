@@ -75,9 +75,14 @@ class DeclaredEntry:
         return os.path.relpath(path.absolute(), self._manifest.absolute().parent)
 
     @cached_property
+    def copies(self) -> Mapping[Path, Copy]:
+        """Those of its files that are copies of the other tool's."""
+        return {path: copy for path in self.files if (copy := copies.read(path)) is not None}
+
+    @property
     def copy(self) -> Copy | None:
         """Its file as a copy of one of the other tool's; None where it is none."""
-        return _copy(self.path)
+        return self.copies.get(self.path)
 
     @property
     def is_missing(self) -> bool:
@@ -164,6 +169,10 @@ class Declared:
         found = ((name, entry.declaration.version) for name, entry in self.entries.items())
         return {name: version for name, version in found if version is not None}
 
+    def ids(self, tool: str) -> frozenset[str]:
+        """Return everything that entries say in their `origin` that a tool calls them."""
+        return frozenset(id for entry in self.entries.values() for id in entry.declaration.origin.get(tool, ()))
+
     @property
     def variables(self) -> frozenset[str]:
         """The variables that it has."""
@@ -181,10 +190,3 @@ def _begins_as_own(path: Path) -> bool:
             return file.read(_LONGEST_HEADER).startswith((copies.HEADER.encode(), draft.UNDOES.encode()))
     except OSError:
         return False
-
-
-def _copy(path: Path) -> Copy | None:
-    try:
-        return copies.read(path)
-    except OSError:
-        return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def may_be(entry: DeclaredEntry, folder: Path) -> bool:
     """Whether an entry names a copy, or one that is gone from the folder of new files."""
-    return any(_is_gone(path, folder) or _read(path) is not None for path in entry.files)
+    return bool(entry.copies) or any(_is_gone(path, folder) for path in entry.files)
 
 
 def compared(
@@ -53,7 +53,7 @@ def compared(
             if script is not None:
                 text = copies.written(script.text, tool, files.path(script.path), path)
                 planned = _with_file(planned, path, text)
-        elif (copy := _read(path)) is not None and (how := _difference(copy, script)) is not None:
+        elif (copy := entry.copies.get(path)) is not None and (how := _difference(copy, script)) is not None:
             changed.append(path)
             place = converted.up.location if script is None and converted.up is not None else None
             remarks.append(_remark(planned.name, path, how, place if script is None else script.location))
@@ -77,13 +77,6 @@ def _with_file(planned: PlannedMigration, path: Path, text: str) -> PlannedMigra
 def _is_gone(path: Path, folder: Path) -> bool:
     """Whether a file is not there that an import would have put there."""
     return not os.path.lexists(path) and os.path.realpath(path.parent) == os.path.realpath(folder)
-
-
-def _read(path: Path) -> Copy | None:
-    try:
-        return copies.read(path)
-    except OSError:
-        return None
 
 
 def _difference(copy: Copy, script: ConvertedScript | None) -> str | None:
