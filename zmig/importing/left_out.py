@@ -34,11 +34,16 @@ def find(source: Source, names: Collection[str], declared: Declared) -> LeftOut:
         UsageError: a name is no migration's, or one in the manifest is that of several.
     """
     given = _given(source, names)
-    before = [one for one in _before(source, declared.left_out(source.tool)) if not _has_entry(one, source, declared)]
+    ids = declared.ids(source.tool)
+
+    def has_entry(one: SourceMigration) -> bool:
+        return numbering.fitting(one.name) in declared.entries or on_one_line(one.id) in ids
+
+    before = [one for one in _before(source, declared.left_out(source.tool)) if not has_entry(one)]
     everything = [*given, *before]
     return LeftOut(
         tuple(one for one in source.migrations if one in everything),
-        tuple(one for one in given if one not in before and not _has_entry(one, source, declared)),
+        tuple(one for one in given if one not in before and not has_entry(one)),
     )
 
 
@@ -64,8 +69,3 @@ def _before(source: Source, names: Collection[str]) -> Iterator[SourceMigration]
             hint = f"write the id of the one that is meant: {ids}"
             raise UsageError(Problem("unknown-migration", message, hint=hint))
         yield from found
-
-
-def _has_entry(one: SourceMigration, source: Source, declared: Declared) -> bool:
-    ids = {id for entry in declared.entries.values() for id in entry.declaration.origin.get(source.tool, ())}
-    return numbering.fitting(one.name) in declared.entries or on_one_line(one.id) in ids

@@ -57,7 +57,7 @@ def plan_of(
     source = _read(files, found)
     without = left_out.find(source, leave_out, declared)
     wanted = [one for one in source.migrations if one not in without.all]
-    parts = squashed.find(wanted, declared.entries, source.tool)
+    parts = squashed.find(wanted, declared, source.tool)
     kept = [one for one in wanted if one.id not in parts.inside]
     table = (source.history_table or found.tool.history.default).rpartition(".")[2]
     own_table = "" if table in _ANYBODYS else table

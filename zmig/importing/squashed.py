@@ -10,7 +10,7 @@ from zmig.other_tools.source import on_one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zmig.importing.declared import DeclaredEntry
+    from zmig.importing.declared import Declared
     from zmig.other_tools.source import SourceMigration
 
 
@@ -23,14 +23,16 @@ class Squashed(NamedTuple):
     """Those of which nobody can say, since the tool's numbers are not the versions."""
 
 
-def find(migrations: Sequence[SourceMigration], entries: Mapping[str, DeclaredEntry], tool: str) -> Squashed:
+def find(migrations: Sequence[SourceMigration], declared: Declared, tool: str) -> Squashed:
     """Return which migrations without an entry are in a squash of the manifest."""
-    squashes = [entry for entry in entries.values() if entry.declaration.replaces is not None]
+    squashes = [entry for entry in declared.entries.values() if entry.declaration.replaces is not None]
     if not squashes:
         return Squashed({}, {})
-    ids = {id for entry in entries.values() for id in entry.declaration.origin.get(tool, ())}
+    ids = declared.ids(tool)
     names = numbering.names_of(migrations)
-    known = [name in entries or on_one_line(one.id) in ids for one, name in zip(migrations, names, strict=True)]
+    known = [
+        name in declared.entries or on_one_line(one.id) in ids for one, name in zip(migrations, names, strict=True)
+    ]
     numbers = numbering.own_numbers(migrations)
     inside: dict[str, str] = {}
     unclear: dict[str, str] = {}
