@@ -168,3 +168,14 @@ def test_its_migrations_are_called_operations(shop: Pgroll, capsys: pytest.Captu
     assert main(["import", "--manifest", "manifests/shop.yaml", "--write"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: the migrations of pgroll are operations of its own: their baseline is made of the")
+
+
+def test_what_has_no_entry_is_said_to_have_none(shop: Pgroll, zmig: Command, tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "own.sql").write_text("create view ids as select id from users;\n")
+    entry = "migrations: [{version: 2, name: _02_ids, file: ../own.sql}]\n"
+    (tmp_path / "manifests" / "shop.yaml").write_text(f"manifest: 1\ndatabase: {{url: '${{DATABASE_URL}}'}}\n{entry}")
+    history = zmig.take("--database")["history"]
+    assert history["recorded"] == ["_02_ids"]
+    (note,) = [one for one in history["notes"] if "_01_users" in one]
+    assert note == "no entry is there for `_01_users`: kept in the history, and nothing counts as applied for it"

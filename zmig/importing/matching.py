@@ -366,10 +366,10 @@ class _Matcher:
                 yield f"what {_listed([*code, *without])} did is in no file of zmig's: `zmig drift` shows it"
             yield from self._pending_code()
             return
-        if code:
-            yield f"code is what {_listed(code)} are: kept in the history, and nothing counts as applied for them"
-        if without:
-            yield f"no file is there of {_listed(without)}: kept in the history, and nothing counts as applied for it"
+        for what, ids in (("no entry is there for", code), ("no file is there of", without)):
+            if ids:
+                it = "it" if len(ids) == 1 else "them"
+                yield f"{what} {_listed(ids)}: kept in the history, and nothing counts as applied for {it}"
         for one in self._kept:
             if one.reason == "to be run again":
                 planned = self._planned[one.row.id]
