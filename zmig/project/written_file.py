@@ -6,7 +6,6 @@ So does whoever comes after a crash: nothing is ever half there.
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -40,8 +39,11 @@ def write(path: Path, content: bytes) -> None:
 
 
 def create(path: Path, content: bytes) -> None:
-    """Make a file that is not there yet. Raises FileExistsError where it is, and other OSErrors."""
-    unnamed = path.parent / f".zmig-{secrets.token_hex(6)}"
+    """Make a file that is not there yet. Raises FileExistsError where it is, and other OSErrors.
+
+    If the process is killed meanwhile, a hidden file is left beside it, and nothing under its own name.
+    """
+    unnamed = path.parent / f".zmig-{os.urandom(6).hex()}"
     with unnamed.open("xb") as file, ExitStack() as undo:
         undo.callback(unnamed.unlink, missing_ok=True)
         file.write(content)
@@ -52,8 +54,18 @@ def create(path: Path, content: bytes) -> None:
         except FileExistsError:
             raise
         except OSError:  # a file system without links
-            with path.open("xb") as whole:
-                whole.write(content)
+            _write_new(path, content)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file under its own name, and take it away again where it cannot be written in full."""
+    with ExitStack() as undo:
+        with path.open("xb") as file:
+            undo.callback(path.unlink, missing_ok=True)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        undo.pop_all()
 
 
 def _umask() -> int:
