@@ -154,6 +154,13 @@ def test_the_plan_of_long_paths_fits_a_terminal(empty: Path, run: Run) -> None:
     )
 
 
+def test_the_next_command_has_its_options_before_a_folder_that_follows_two_dashes(project: Project, run: Run) -> None:
+    assert run("import", "--", ".").stderr == "nothing is written yet: run `zmig import --write -- .`\n"
+    written = run("import", "--write", "--leave-out", "20240102000000", "--", ".")
+    assert "next: `zmig import --database -- .` records what dbmate has applied" in written.stderr
+    assert "`zmig import --database -- .` records what dbmate has applied" in run("import", "--", ".").stderr
+
+
 def test_what_is_written_can_be_applied_and_rolled_back(
     project: Project, run: Run, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

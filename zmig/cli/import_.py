@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from zmig.cli import import_code, import_history, import_text
 from zmig.cli.command import Command, CommandContext, Option, Positionals
 from zmig.errors import ExitCode, Problem, UsageError
-from zmig.hints import Hint, repeat
+from zmig.hints import Hint, SuggestedCommand, repeat
 from zmig.importing import planning, writing
 from zmig.importing.folder import FolderFiles
 from zmig.other_tools import registry
 from zmig.other_tools.source import Change
-from zmig.presentation import words
+from zmig.presentation import hints, words
 from zmig.project import choice
 from zmig.text import listing
-from zmig.text.secrets import redact
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -170,28 +170,17 @@ def _files(written: Written) -> str:
 
 def _next(call: CommandContext, plan: ImportPlan) -> str:
     """Return what to do once everything is written."""
-    kept = _without_value([word for word in call.words if word != "--write"], "--leave-out")
-    again = shlex.join(("zmig", *map(redact, kept), "--database"))
+    kept = hints.without([word for word in call.words if word != "--write"], "--leave-out")
+    again = replace(call.hints, given=tuple(kept)).line(SuggestedCommand("import", ("--database",), is_repetition=True))
     against = shlex.join(("zmig", "verify", str(plan.manifest), "--against"))
     return (
         f"next: `{again}` records what {plan.title} has applied, then `{against}` compares the database with the files"
     )
 
 
-def _without_value(words: Sequence[str], option: str) -> list[str]:
-    """Return the words of a command without an option that has a value."""
-    kept: list[str] = []
-    before = ""
-    for word in words:
-        if before != option and word != option and not word.startswith(f"{option}="):
-            kept.append(word)
-        before = "" if before == option else word
-    return kept
-
-
 def _again(call: CommandContext, *more: str) -> str:
     """Return the command that was given, with more words."""
-    return shlex.join(("zmig", *map(redact, call.words), *more))
+    return call.hints.line(SuggestedCommand("import", more, is_repetition=True))
 
 
 def _plan(call: CommandContext, options: ImportOptions, files: FolderFiles) -> ImportPlan:

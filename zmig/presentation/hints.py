@@ -51,12 +51,12 @@ class CommandLine:
             import shlex
 
             end = self.given.index("--") if "--" in self.given else len(self.given)
-            kept = _without(self.given[:end], command.options[0])
+            kept = without(self.given[:end], command.options[0])
             return shlex.join(("zmig", *map(redact, kept), *command.options, *self.given[end:]))
         return command.line(self.manifest, None if self.database_url is None else redact(self.database_url))
 
 
-def _without(words: Sequence[str], option: str) -> Iterator[str]:
+def without(words: Sequence[str], option: str) -> Iterator[str]:
     """Yield the words of a command line without an option and its value."""
     rest = iter(words)
     for word in rest:
