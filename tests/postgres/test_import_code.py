@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.support.backends import wait_until
+from tests.support.command import Command
 from tests.support.process import Process
 from zmig import Migrator, PlanRefused
 from zmig.cli.main import main
@@ -55,25 +56,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str, connect
 _IMPORT = ("import", "--from", "alembic", "--manifest", "manifests/shop.yaml", "--json")
 
 
-class Command:
-    """`zmig import`, in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.err = ""
-
-    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
-        self._capsys.readouterr()
-        ended = main([*_IMPORT, *words])
-        captured = self._capsys.readouterr()
-        self.err = captured.err
-        assert ended == code, captured
-        return json.loads(captured.out)
-
-
 @pytest.fixture
 def take(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+    return Command(capsys, *_IMPORT)
 
 
 def test_a_baseline_is_written_and_counts_as_applied(shop: Path, take: Command, facts: Facts, server: str) -> None:

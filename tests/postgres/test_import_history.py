@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import conninfo
 
 from tests.support.backends import wait_for_end, wait_until
+from tests.support.command import Command
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
 from tests.support.process import Process
 from zmig import MigrationFailed, Migrator, PlanRefused
@@ -54,29 +55,9 @@ def shop(old: OldProject, connection: psycopg.Connection) -> PrismaTable:
     return table
 
 
-class Command:
-    """`zmig import --database`, in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.err = ""
-
-    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
-        self.capsys.readouterr()
-        ended = main(["import", "--manifest", "manifests/shop.yaml", "--database", "--json", *words])
-        captured = self.capsys.readouterr()
-        self.err = captured.err
-        assert ended == code, captured
-        return json.loads(captured.out or "{}")
-
-    def refused(self, *words: str, code: int = 2) -> list[dict[str, Any]]:
-        """Return the problems."""
-        return self(*words, code=code)["problems"]
-
-
 @pytest.fixture
 def take(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+    return Command(capsys, *_WORDS, "--json")
 
 
 def _nothing_is_recorded(connection: psycopg.Connection) -> bool:

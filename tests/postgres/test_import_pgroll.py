@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.command import Command
 from tests.support.pgroll import Pgroll
 from zmig.catalog.scope import Scope
 from zmig.cli.main import main
@@ -25,28 +26,14 @@ _VIEW: dict[str, object] = {"sql": {"up": "create view ids as select id from use
 _INDEX: dict[str, object] = {"sql": {"up": "create index concurrently users_id on users (id)"}}
 
 
-class Command:
-    """`zmig`, in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.err = ""
-
-    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
-        self._capsys.readouterr()
-        ended = main([*words])
-        captured = self._capsys.readouterr()
-        self.err = captured.err
-        assert ended == code, captured
-        return json.loads(captured.out or "{}")
-
-    def take(self, *words: str, code: int = 0) -> dict[str, Any]:
-        return self(*_IMPORT, *words, code=code)
-
-
 @pytest.fixture
 def zmig(capsys: pytest.CaptureFixture[str]) -> Command:
     return Command(capsys)
+
+
+@pytest.fixture
+def take(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys, *_IMPORT)
 
 
 @pytest.fixture
@@ -76,9 +63,9 @@ def shop(tmp_path: Path, pgroll: Pgroll, connection: psycopg.Connection) -> Pgro
 
 
 def test_a_baseline_has_nothing_of_pgroll_s_own(
-    shop: Pgroll, zmig: Command, tmp_path: Path, facts: Facts, server: str
+    shop: Pgroll, take: Command, tmp_path: Path, facts: Facts, server: str
 ) -> None:
-    document = zmig.take("--write", "--database", "--verify", "--scratch-url", server)
+    document = take("--write", "--database", "--verify", "--scratch-url", server)
     assert document["history"]["kept"] == ["_01_users", "_02_ids"]
     assert document["verified"]["findings"] == []
     text = next(tmp_path.glob("*migrations/001_baseline.sql")).read_text("utf-8")
@@ -91,28 +78,28 @@ def test_a_baseline_has_nothing_of_pgroll_s_own(
 
 
 def test_what_zmig_changes_is_nothing_that_pgroll_has_run(
-    shop: Pgroll, zmig: Command, connection: psycopg.Connection
+    shop: Pgroll, zmig: Command, take: Command, connection: psycopg.Connection
 ) -> None:
-    zmig.take("--write", "--database")
+    take("--write", "--database")
     row = connection.execute("select count(*) from pgroll.migrations where migration_type = 'inferred'").fetchone()
     assert row is not None
     assert row[0] > 0, "its event triggers have recorded zmig's own tables"
     assert zmig("status", "manifests/shop.yaml", "--json")["other_tools"] == []
-    assert zmig.take("--database")["history"]["known"] == 2
+    assert take("--database")["history"]["known"] == 2
 
 
-def test_what_is_active_stops_before_anything_is_made(shop: Pgroll, zmig: Command, tmp_path: Path) -> None:
+def test_what_is_active_stops_before_anything_is_made(shop: Pgroll, take: Command, tmp_path: Path) -> None:
     shop.migrated("_03_more", _CREATE, done=False)
-    (problem,) = zmig.take("--write", "--database", code=2)["problems"]
+    (problem,) = take("--write", "--database", code=2)["problems"]
     assert problem["code"] == "history-unfinished"
     assert "pgroll complete" in problem["hint"]
     assert not (tmp_path / "manifests" / "shop.yaml").exists()
     shop.complete("_03_more")
-    assert zmig.take("--write", "--database")["history"]["kept"] == ["_01_users", "_02_ids", "_03_more"]
+    assert take("--write", "--database")["history"]["kept"] == ["_01_users", "_02_ids", "_03_more"]
 
 
-def test_what_becomes_active_later_is_named_by_the_status(shop: Pgroll, zmig: Command) -> None:
-    zmig.take("--write", "--database")
+def test_what_becomes_active_later_is_named_by_the_status(shop: Pgroll, zmig: Command, take: Command) -> None:
+    take("--write", "--database")
     shop.migrated("_03_more", _CREATE, done=False)
     (used,) = zmig("status", "manifests/shop.yaml", "--json")["other_tools"]
     assert (used["tool"], used["table"], used["not_imported"]) == ("pgroll", "pgroll.migrations", ["_03_more"])
@@ -132,14 +119,14 @@ def test_the_first_apply_names_what_is_active(shop: Pgroll, zmig: Command, tmp_p
 
 
 def test_migrations_that_are_all_sql_become_entries(
-    tmp_path: Path, pgroll: Pgroll, zmig: Command, connection: psycopg.Connection, server: str
+    tmp_path: Path, pgroll: Pgroll, zmig: Command, take: Command, connection: psycopg.Connection, server: str
 ) -> None:
     users: dict[str, object] = {"sql": {"up": "create table users (id int)", "down": "drop table users"}}
     write(tmp_path, _01_users=users, _02_ids=_VIEW, _03_index=_INDEX)
     connection.execute("create table users (id int)")
     pgroll.migrated("_01_users", users)
     pgroll.version_schema("_01_users", "users as select id from public.users")
-    document = zmig.take("--write", "--database")
+    document = take("--write", "--database")
     assert document["history"]["recorded"] == ["_01_users"]
     zmig("apply", "manifests/shop.yaml", "--json")
     verified = zmig("verify", "manifests/shop.yaml", "--against", "--scratch-url", server, "--json")
@@ -147,10 +134,10 @@ def test_migrations_that_are_all_sql_become_entries(
     zmig("rollback", "manifests/shop.yaml", "--steps", "2", "--yes", "--json", code=2)  # one has no `down`
 
 
-def test_sql_that_differs_from_what_was_run_stops_it(tmp_path: Path, pgroll: Pgroll, zmig: Command) -> None:
+def test_sql_that_differs_from_what_was_run_stops_it(tmp_path: Path, pgroll: Pgroll, take: Command) -> None:
     write(tmp_path, _01_ids=_VIEW)
     pgroll.migrated("_01_ids", {"sql": {"up": "create view ids as select 2 as id"}})
-    (problem,) = zmig.take("--write", "--database", code=2)["problems"]
+    (problem,) = take("--write", "--database", code=2)["problems"]
     assert problem["code"] == "import-mismatch"
 
 
@@ -170,12 +157,12 @@ def test_its_migrations_are_called_operations(shop: Pgroll, capsys: pytest.Captu
     assert said.startswith("error: the migrations of pgroll are operations of its own: their baseline is made of the")
 
 
-def test_what_has_no_entry_is_said_to_have_none(shop: Pgroll, zmig: Command, tmp_path: Path) -> None:
+def test_what_has_no_entry_is_said_to_have_none(shop: Pgroll, take: Command, tmp_path: Path) -> None:
     (tmp_path / "manifests").mkdir()
     (tmp_path / "own.sql").write_text("create view ids as select id from users;\n")
     entry = "migrations: [{version: 2, name: _02_ids, file: ../own.sql}]\n"
     (tmp_path / "manifests" / "shop.yaml").write_text(f"manifest: 1\ndatabase: {{url: '${{DATABASE_URL}}'}}\n{entry}")
-    history = zmig.take("--database")["history"]
+    history = take("--database")["history"]
     assert history["recorded"] == ["_02_ids"]
     (note,) = [one for one in history["notes"] if "_01_users" in one]
     assert note == "no entry is there for `_01_users`: kept in the history, and nothing counts as applied for it"
