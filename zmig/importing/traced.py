@@ -24,8 +24,7 @@ class Origin(NamedTuple):
 
     def location(self, offset: int, *, width: int = 1) -> Location:
         """Return the place of an offset (0-based) in the file."""
-        place = project_files.location(self.path, self.text, offset, width=width)
-        return place if self.line == 1 else replace(place, line=place.line + self.line - 1)
+        return project_files.location(self.path, self.text, offset, width=width, first=self.line)
 
 
 class Piece(NamedTuple):

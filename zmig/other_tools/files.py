@@ -50,11 +50,14 @@ def name_of(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def location(path: str, text: str, offset: int, *, width: int = 1) -> Location:
-    """Return a place in a file for a message; `offset` is 0-based, in characters."""
+def location(path: str, text: str, offset: int, *, width: int = 1, first: int = 1) -> Location:
+    """Return a place in a file for a message; `offset` is 0-based, in characters.
+
+    `first` is the line in which the text begins, where it is a part of the file.
+    """
     start = text.rfind("\n", 0, offset) + 1
     line = text[start:].partition("\n")[0].rstrip("\r")
-    return Location(path, text.count("\n", 0, offset) + 1, offset - start + 1, text=line, width=width)
+    return Location(path, text.count("\n", 0, offset) + first, offset - start + 1, text=line, width=width)
 
 
 def prefix_of(folder: str) -> str:

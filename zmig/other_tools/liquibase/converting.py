@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location
 from zmig.other_tools import delimiters
+from zmig.other_tools import files as project_files
 from zmig.other_tools.liquibase.parameters import has_nested
 from zmig.other_tools.source import Change, Remark, Repeats
 
@@ -28,10 +29,7 @@ class Sql(NamedTuple):
 
     def location(self, offset: int) -> Location:
         """Return the place of an offset, which is 0-based."""
-        before = self.text[: max(offset, 0)]
-        column = len(before) - (before.rfind("\n") + 1) + 1
-        row = before.count("\n")
-        return Location(self.path, self.line + row, column, text=self.text.split("\n")[row])
+        return project_files.location(self.path, self.text, max(offset, 0), first=self.line)
 
 
 class Converting:
