@@ -1,4 +1,4 @@
-"""Liquibase's formatted SQL: changesets in files that changelogs put in order, and a table with a row for each."""
+"""Liquibase: changesets in SQL, XML, YAML and JSON, which changelogs put in order, and a table with a row for each."""
 
 from __future__ import annotations
 
