@@ -169,9 +169,9 @@ def test_other_python_is_not(found: Found, body: str) -> None:
     assert found(f"def execute(ctx):\n    {body}\n", suffix="py") == []
 
 
-def test_a_rollback_in_python_is_for_another_day(found: Found) -> None:
-    text = 'def execute(ctx):\n    pass\n\n\ndef rollback(ctx):\n    ctx.execute("delete from people")\n'
-    assert found(text, suffix="py") == []
+def test_a_rollback_in_python_is_no_part_of_the_migration(found: Found) -> None:
+    text = 'def execute(ctx):\n    pass\n\n\ndef rollback(ctx):\n    ctx.execute("drop table people")\n'
+    assert [rule for rule, *_ in found(text, suffix="py")] == ["rollback/loses-data"]
 
 
 @pytest.mark.parametrize(

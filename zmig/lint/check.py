@@ -103,7 +103,7 @@ _CHECKS_OF_ROLLBACKS: tuple[Callable[[Undoing], Iterator[Remark]], ...] = (
 _OF_MIGRATIONS_ALONE = frozenset(
     {
         *(failures.certain, rows.truncated, losses.cascade, losses.skipped, security.rows),  # said by one of rollbacks
-        *(locks.unlimited, rollbacks.missing),  # said once of both
+        rollbacks.missing,  # said once of both
         *(design.tables, design.columns, design.keys, design.indexes, design.published),  # made anew as it was
     }
 )
@@ -253,7 +253,8 @@ def _unignored(
         remarks += sizes.weighed(_remarks(entry, context, steps), steps, context.sizes)
         remarks += versions.too_new(entry, version)
         if undoing is not None:
-            remarks += sizes.weighed(_remarks_on_rollback(undoing), undoing.steps, context.sizes)
+            of_rollback = (one for one in _remarks_on_rollback(undoing) if not _is_of_both(one, entry, remarks))
+            remarks += sizes.weighed([*of_rollback], undoing.steps, context.sizes)
     own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
     used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
     remarks = merged(remarks, tried, own)
@@ -261,6 +262,13 @@ def _unignored(
         on = {code for code, severity in weight.items() if severity is not None}
         remarks += ignores.unused(entry, used, {*context.rules_for(entry)}, on, own)
     return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
+
+
+def _is_of_both(remark: Remark, entry: Entry, said: Iterable[Remark]) -> bool:
+    """Whether something about what an entry declares for its rollback as well is said of its migration already."""
+    return remark.source is entry.manifest and any(
+        one.rule == remark.rule and one.source is entry.manifest for one in said
+    )
 
 
 def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iterator[Remark]:
@@ -287,8 +295,9 @@ def _syntax(entry: Entry, grammar: Grammar) -> Iterator[Remark]:
     """Yield what PostgreSQL's grammar refuses, also in what code executes."""
     found = [remark for file in entry.read_files for remark in grammar.check(file)]
     yield from found
-    if entry.inside is not None and not found:  # else the body is refused already
-        yield from grammar.check(entry.inside.file)
+    for inside in (entry.inside, entry.rollback_inside):
+        if inside is not None and not found:  # else the body is refused already
+            yield from grammar.check(inside.file)
 
 
 def start_after(gathered: Gathered) -> dict[int, int]:

@@ -42,6 +42,8 @@ class Entry:
     """The file that holds its verify query."""
     inside: Inside | None = None
     """What its file runs that its statements do not show."""
+    rollback_inside: Inside | None = None
+    """What its rollback, a file or a function of its Python file, runs that no statement shows."""
     has_code_rollback: bool = False
     """Whether its Python file defines `rollback(ctx)`."""
     is_rollback: bool = False
@@ -85,7 +87,16 @@ class Entry:
     @property
     def undoing(self) -> Entry:
         """Its rollback, as an entry that checks can be given."""
-        return replace(self, sql=self.rollback, python=None, rollback=None, verify=None, inside=None, is_rollback=True)
+        return replace(
+            self,
+            sql=self.rollback,
+            python=self.python if self.rollback is None and self.has_code_rollback else None,
+            rollback=None,
+            verify=None,
+            inside=self.rollback_inside,
+            rollback_inside=None,
+            is_rollback=True,
+        )
 
     @property
     def source(self) -> Source | None:
@@ -217,8 +228,9 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
     if declaration.rollback is not None and declaration.rollback.lower().endswith(".sql"):
         path = opened.folder.path(declaration.rollback)
         rollback = files.sql(path, declaration, is_rollback=True)
+    undoing = None if rollback is None else inside.of_sql(rollback)
     if migration is None or migration.file is None:
-        return Entry(declaration, rollback=rollback, verify=verify)
+        return Entry(declaration, rollback=rollback, verify=verify, rollback_inside=undoing)
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), text_file.read(migration.file))
         has_code_rollback = migration.has_code_rollback
@@ -227,12 +239,13 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
             python=python,
             rollback=rollback,
             verify=verify,
-            inside=inside.of_python(python),
+            inside=inside.of_python(python, "execute"),
+            rollback_inside=inside.of_python(python, "rollback") if rollback is None else undoing,
             has_code_rollback=has_code_rollback,
         )
     sql = files.sql(migration.file, declaration)
     within = None if sql is None else inside.of_sql(sql)
-    return Entry(declaration, sql=sql, rollback=rollback, verify=verify, inside=within)
+    return Entry(declaration, sql=sql, rollback=rollback, verify=verify, inside=within, rollback_inside=undoing)
 
 
 def _unfit_verify(migration: Migration) -> Iterator[Problem]:

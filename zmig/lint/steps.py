@@ -166,15 +166,24 @@ class Replayed:
     def undoing(self, entry: Entry, done: Sequence[Step], *, version: int | None) -> Undoing | None:
         """Return what the rollback does of the entry whose steps were asked for last; None where there is none."""
         rollback = entry.undoing
-        if rollback.sql is None or rollback.sql.problems:
-            return None
         catalog = self._catalog.copy()
         catalog.begin_generation()
-        if rollback.sql.text != rollback.sql.source.text:
-            catalog.allow_for_code("execute")
-        steps, undone = follow(
-            rollback.sql, catalog, self._grammar, version=version, is_transactional=rollback.is_transactional
-        )
+        if rollback.sql is not None and not rollback.sql.problems:
+            if rollback.sql.text != rollback.sql.source.text:
+                catalog.allow_for_code("execute")
+            steps, undone = follow(
+                rollback.sql,
+                catalog,
+                self._grammar,
+                version=version,
+                is_transactional=rollback.is_transactional,
+                inside=rollback.inside,
+            )
+        elif rollback.python is not None and rollback.inside is not None:
+            steps = within(rollback.inside.of(0), rollback.inside.file, catalog, self._grammar, version=version)
+            undone = _lost_track(catalog)
+        else:
+            return None
         again = partial(self._fails, version=version)
         return Undoing(rollback, tuple(done), tuple(steps), self._before, catalog, undone=undone, fails_on=again)
 
@@ -205,10 +214,15 @@ class Undoing:
     """Whether one of its statements would fail on another catalog."""
 
     @property
-    def file(self) -> SqlFile:
-        """The file that is run."""
-        assert self.entry.sql is not None, "a rollback that was replayed has a file"
-        return self.entry.sql
+    def is_seen(self) -> bool:
+        """Whether everything that the rollback does is seen, but for what code does: it is no Python."""
+        return self.entry.sql is not None
+
+    @property
+    def path(self) -> str:
+        """What messages call the file that is run."""
+        assert self.entry.source is not None, "a rollback that was replayed has a file"
+        return self.entry.source.label
 
 
 def follow(

@@ -44,9 +44,9 @@ def of_sql(file: SqlFile) -> Inside | None:
     return _inside(file.source, found) if any(parts for _, parts in found) else None
 
 
-def of_python(source: Source) -> Inside | None:
-    """Return what a Python migration runs; None where nothing is known of it."""
-    found = python_code.parts(source) if "execute" in source.text else []
+def of_python(source: Source, function: str) -> Inside | None:
+    """Return what `execute` or `rollback` of a Python migration runs; None where nothing is known of it."""
+    found = python_code.parts(source, function) if "execute" in source.text else []
     return _inside(source, [(None, found)]) if found else None
 
 

@@ -1,4 +1,4 @@
-"""The SQL in a Python migration: literals that `execute` is called with. The code is never run."""
+"""The SQL in a Python migration: literals that a method `execute` is called with. The code is never run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PARAMETER = re.compile(r"%(?:[sbt]|\(\w+\)[sbt])")
 _PREFIX = re.compile(r"""(?P<kind>[rRuUfFbB]*)(?P<quotes>\"{3}|'{3}|"|')""")
 
 
-def parts(source: Source) -> list[Part]:
-    """Return what `execute` of a migration runs, in the order in which it is written."""
+def parts(source: Source, function: str = "execute") -> list[Part]:
+    """Return what a function of a migration runs, `execute` or `rollback`, in the order in which it is written."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -30,11 +30,26 @@ def parts(source: Source) -> list[Part]:
         return []
     found: list[Part] = []
     reading = _Reading(source)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name not in ("rollback", "should_repeat"):
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    reached = _reached(functions, function)
+    for node in functions:
+        if node.name in reached:
             # When another function is called, and whether it is, is not looked at.
-            found += reading.within(node.body, () if node.name == "execute" else reading.branch(()))
+            found += reading.within(node.body, () if node.name == function else reading.branch(()))
     return found
+
+
+def _reached(functions: list[ast.FunctionDef], function: str) -> set[str]:
+    """Return the functions that may run: of a rollback those that it names; else all but what is for another day."""
+    named = {one.name: {node.id for node in ast.walk(one) if isinstance(node, ast.Name)} for one in functions}
+    if function != "rollback":
+        return named.keys() - {"rollback", "should_repeat"}
+    reached: set[str] = set()
+    waiting = {function} & named.keys()
+    while waiting:
+        reached |= waiting
+        waiting = (set[str]().union(*(named[one] for one in waiting)) & named.keys()) - reached
+    return reached
 
 
 class _Reading:

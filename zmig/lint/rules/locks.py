@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.effects import Builds, Locks, RewriteCause, Rewrites, ScanCause, Scans, Validates, WritesRows
+from zmig.lint.replay.effects import (
+    Builds,
+    Drops,
+    Locks,
+    RewriteCause,
+    Rewrites,
+    ScanCause,
+    Scans,
+    Validates,
+    WritesRows,
+)
 from zmig.lint.rule import Danger
 from zmig.lint.squawk.rules import SQUAWK_RULES
 
@@ -139,17 +149,20 @@ def _is_ignored(step: Step, rules: frozenset[str]) -> bool:
 def unlimited(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """Locks of tables in use that a migration waits for too long, with everybody else waiting after it."""
     seconds = entry.declaration.settings.lock_timeout_seconds
-    if not entry.is_transactional or 0 < seconds <= LONGEST_WAIT_SECONDS:
+    if not entry.holds_locks or 0 < seconds <= LONGEST_WAIT_SECONDS:
         return
     for step in steps:
-        waiting = next((table for table, _ in locked(step) if step.is_in_use(table)), None)
+        # Nobody waits for long for a table that is gone.
+        gone = {one.ref.name for one in step.of(Drops)} if entry.is_rollback else ()
+        waiting = next((table for table, _ in locked(step) if table not in gone and step.is_in_use(table)), None)
         if waiting is not None:
+            of_rollback = " of the rollback" if entry.is_rollback else ""
             how_long = f"for up to {seconds:g} s" if seconds else "without a limit"
             yield entry.remark(
                 "lock/unlimited",
                 "lock_timeout",
-                f"line {step.statement.line} waits for its lock on `{waiting.name}` {how_long}, and everybody who "
-                "wants to use the table waits in line with it",
+                f"line {step.statement.line}{of_rollback} waits for its lock on `{waiting.name}` {how_long}, and "
+                "everybody who wants to use the table waits in line with it",
                 "write `lock_timeout: 3s`, with more attempts under `retry` if the table is busy",
             )
             return

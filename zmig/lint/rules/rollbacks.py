@@ -179,7 +179,7 @@ def incomplete(undoing: Undoing) -> Iterator[Remark]:
             continue
         step = _changed_by(one.ref, (*undoing.done, *undoing.steps))
         if step is not None:
-            is_own = step.file is undoing.file
+            is_own = any(step is one for one in undoing.steps)
             found.setdefault(id(step), (step, is_own, []))[2].append(one)
     for step, is_own, ones in found.values():
         yield _incomplete(undoing, step, ones, is_own=is_own)
@@ -187,7 +187,12 @@ def incomplete(undoing: Undoing) -> Iterator[Remark]:
 
 def _is_comparable(undoing: Undoing) -> bool:
     """Whether everything that is done and undone is seen, and can be done."""
-    if undoing.entry.is_repeatable or undoing.entry.declaration.replaces is not None or not undoing.done:
+    if (
+        not undoing.is_seen
+        or undoing.entry.is_repeatable
+        or undoing.entry.declaration.replaces is not None
+        or not undoing.done
+    ):
         return False
     if any(next(step.of(Fails), None) is not None for step in (*undoing.done, *undoing.steps)):
         return False
@@ -251,7 +256,7 @@ def _incomplete(undoing: Undoing, step: Step, found: Sequence[Difference], *, is
     said = [_said(one, step, is_own=is_own) for one in found]
     more = f", and {len(said) - 1} more" if len(said) > 1 else ""
     effect = next((one for one in step.effects if _is_about(one, found[0].ref)), None)
-    hint = "correct the rollback" if is_own else f"undo it in `{undoing.file.path}`"
+    hint = "correct the rollback" if is_own else f"undo it in `{undoing.path}`"
     if effect is None:
         return step.file.remark("rollback/incomplete", step.statement, said[0] + more, hint)
     return step.remark("rollback/incomplete", effect, said[0] + more, hint)
@@ -290,7 +295,7 @@ def _said(one: Difference, step: Step, *, is_own: bool) -> str:
 
 def irreversible(undoing: Undoing) -> Iterator[Remark]:
     """What a migration throws away for good, though there is a rollback."""
-    if any(next(step.of(Fails), None) is not None for step in (*undoing.done, *undoing.steps)):
+    if not undoing.is_seen or any(next(step.of(Fails), None) is not None for step in (*undoing.done, *undoing.steps)):
         return
     for step in undoing.done:
         for lost in step.of(LosesData):

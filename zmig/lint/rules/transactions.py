@@ -53,16 +53,15 @@ def _refused_in_own(file: SqlFile) -> Iterator[Remark]:
 
 def _refused_inside(entry: Entry) -> Iterator[Remark]:
     """Yield what is refused within a function or a DO block, which always runs in a transaction."""
-    if entry.inside is None or entry.sql is None:
-        return
-    for statement in entry.inside.file.statements:
-        if command := statement.command.refuses_transaction:
-            yield entry.inside.file.remark(
-                "transaction/refused",
-                statement,
-                f"`{command}` cannot run inside of code, which is always in a transaction",
-                "write it as a statement of its own, in an entry of its own",
-            )
+    for file, inside in ((entry.sql, entry.inside), (entry.rollback, entry.rollback_inside)):
+        for statement in inside.file.statements if file is not None and inside is not None else ():
+            if inside is not None and (command := statement.command.refuses_transaction):
+                yield inside.file.remark(
+                    "transaction/refused",
+                    statement,
+                    f"`{command}` cannot run inside of code, which is always in a transaction",
+                    "write it as a statement of its own, in an entry of its own",
+                )
 
 
 def control(entry: Entry) -> Iterator[Remark]:
