@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from zmig.text import secrets
 from zmig.text.secrets import MASK, Redactor, names_secret, redact, secret_values
 
 
@@ -218,6 +219,12 @@ _PIECES = st.sampled_from(
 def test_masking_twice_is_masking_once(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
+
+
+@given(st.lists(_PIECES, max_size=20).map("".join))
+def test_each_pattern_is_tried_where_it_finds_something(text: str) -> None:
+    found = [sign for sign, some in secrets._patterns() if any(one.search(text) for one in some)]  # pyright: ignore[reportPrivateUsage]
+    assert all(sign.search(text.casefold()) for sign in found)
 
 
 _SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="*\0"), min_size=3, max_size=12)
