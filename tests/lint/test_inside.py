@@ -112,6 +112,62 @@ def test_what_may_have_been_made_is_not_new_afterwards(found: Found) -> None:
     assert ("squawk/adding-not-nullable-field", 4) in [one[:2] for one in found(do(proved))]
 
 
+def declared(declarations: str, body: str) -> str:
+    return f"do $$\ndeclare\n{declarations}\nbegin\n{body}\nend $$;\n"
+
+
+@pytest.mark.parametrize(
+    ("declarations", "body", "rule", "line", "column"),
+    [
+        ("s text := 'update people set age = 1';", "execute s;", "lock/all-rows", 3, 12),
+        ("s constant text default 'update people set age = 1';", "execute s;", "lock/all-rows", 3, 26),
+        ("s text;", "s := 'update people set age = 1';\nexecute s;", "lock/all-rows", 5, 7),
+        ("s text;", "s = $q$update people set age = 1$q$;\nexecute s;", "lock/all-rows", 5, 8),
+        ("s text;", "s := 'update people' || ' set age = 1';\nexecute s;", "lock/all-rows", 6, 9),
+        ("t text := 'people';", "execute format('update %I set age = 1', t);", "lock/all-rows", 5, 17),
+        ("t text := 'a_table_with_quite_a_name';", "execute format('update %I set a = 1', t);", "fails/missing", 5, 9),
+        ("t name := 'people'::name;", "execute 'update ' || t || ' set age = 1';", "lock/all-rows", 5, 10),
+        ("t text := 'people'; s text := format('update %I set age = 1', t);", "execute s;", "lock/all-rows", 5, 9),
+        ("s text := 'select 1';", "s := 'update people set age = 1';\nexecute s;", "lock/all-rows", 5, 7),
+        ("s text;", "if a then s := 'update people set age = 1'; else s := 'select 1'; end if;\nexecute s;",
+         "lock/all-rows", 5, 17),
+        ("s text := 'create index i on people (age)';", "execute s;", INDEX, 3, 12),
+        ("c text := 'age';", "execute format('create index i on people (%I)', c);", INDEX, 5, 17),
+        ("t text := 'a_table_with_quite_a_name';",
+         "create table a_table_with_quite_a_name as select * from people;\nexecute 'delete from ' || t || "
+         "'; delete from people';", "data/delete-all", 6, 9),
+    ],
+)  # fmt: skip
+def test_an_execute_of_a_variable_whose_value_is_known_is_found(
+    found: Found, declarations: str, body: str, rule: str, line: int, column: int
+) -> None:
+    places = [one[1:] for one in found(declared(declarations, body)) if one[0] == rule]
+    assert (line, column) in places if not rule.startswith("squawk/") else line in [one[0] for one in places]
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize(
+    ("declarations", "body"),
+    [
+        ("s text := 'update people set age = 1';", "s := v_other;\nexecute s;"),
+        ("s text := 'update people set age = 1';", "s := 'select 1';\nexecute s;"),
+        ("s text := 'update people set age = 1';", "select x into s from y_unknown;\nexecute s;"),
+        ("s text := 'update people set age = 1';", "for s in select 'x' loop\nexecute s;\nend loop;"),
+        ("s text := 'update people set age = 1';", "get diagnostics s = pg_context;\nexecute s;"),
+        ("s text := 'update people set age = 1';", "raise notice '%', s;"),
+        ("s text;", "if a then s := 'update people set age = 1'; s := 'select 1'; execute s; end if;"),
+        ("s text; n text := upper('people');", "execute format('update %I set age = 1', n);"),
+    ],
+)
+def test_an_execute_of_another_variable_is_not(found: Found, declarations: str, body: str) -> None:
+    assert [one for one in found(declared(declarations, body)) if one[0] != "fails/missing"] == []
+
+
+def test_a_text_that_is_executed_twice_is_reported_at_both_places(found: Found) -> None:
+    twice = declared("s text := 'delete from people';", "execute s;\nexecute s;")
+    assert found(twice) == [("data/delete-all", 3, 12), ("data/delete-all", 6, 9)]
+
+
 def test_a_function_counts_where_its_file_calls_it(found: Found) -> None:
     made = "create function f() returns void language {} as $f$\n{}\n$f$;\n"
     procedural = made.format("plpgsql", "begin\nupdate people set age = 1;\nend")

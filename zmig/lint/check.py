@@ -285,10 +285,15 @@ def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iter
         yield from context.grammar.check_verify(entry)
         yield from _syntax(entry, context.grammar)
     if entry.sql is not None:
-        yield from weighing.weighed(entry.sql, said, [step for step in steps if not step.file.is_inside])
+        yield from weighing.weighed(entry.sql, said, [step for step in steps if not _is_within(step)])
     if entry.inside is not None and any(step.file.is_inside for step in steps):
-        within = weighing.weighed(entry.inside.file, said_inside, [step for step in steps if step.file.is_inside])
+        own = [step for step in steps if step.file.is_inside and step.statement.shown is None]
+        within = weighing.weighed(entry.inside.file, said_inside, own)
         yield from (replace(one, replaced=None) for one in within)
+
+
+def _is_within(step: Step) -> bool:
+    return step.file.is_inside or step.statement.shown is not None
 
 
 def _syntax(entry: Entry, grammar: Grammar) -> Iterator[Remark]:

@@ -67,6 +67,10 @@ class FileStatement:
     """
     is_utc: bool = False
     """Whether the session's time zone is known to be UTC."""
+    shown: Span | None = None
+    """Where findings about it are, where its text is not in the file as it is: it is put together, or a function's."""
+    facts: tuple[str, ...] = ()
+    """What findings about it say of where it comes from."""
 
     @property
     def verb(self) -> str:
@@ -101,7 +105,7 @@ class FileStatement:
     @property
     def end(self) -> int:
         """The offset after it."""
-        return self.raw.offset + len(self.raw.text)
+        return self.raw.offset + len(self.raw.text) if self.shown is None else self.shown.end
 
     @property
     def actions(self) -> Iterator[Action]:
@@ -113,7 +117,8 @@ class FileStatement:
         for token in (*lexer.tokens(text, begin), None):
             if token is None or (depth == 0 and token.text == ","):
                 start += len(text[start:end]) - len(text[start:end].lstrip())
-                yield Action(text[start:end], self.start + start, self.start + end)
+                span = self.shown or Span(self.start + start, self.start + end)
+                yield Action(text[start:end], *span)
                 start = token.end if token is not None else end
             if token is not None:
                 depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
@@ -159,7 +164,8 @@ class SqlFile:
 
     def remark(self, rule: str, statement: FileStatement, message: str, hint: str) -> Remark:
         """Return a remark about one of its statements."""
-        return Remark(rule, message, hint, self.source, start=statement.start, end=statement.end)
+        start, end = statement.start, statement.end
+        return Remark(rule, message, hint, self.source, start=start, end=end, facts=statement.facts)
 
     def leading_comment(self) -> str:
         """Return what is before the first statement."""

@@ -11,8 +11,21 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.lint.finding import Remark
+from zmig.lint.inside import called
 from zmig.lint.replay.catalog import Catalog
-from zmig.lint.replay.effects import Effect, Fails, Makes, Redefines, RunsCode
+from zmig.lint.replay.effects import (
+    Effect,
+    Extent,
+    Fails,
+    FailsIfRows,
+    FiresTrigger,
+    Makes,
+    Reads,
+    Redefines,
+    RowChange,
+    RunsCode,
+    WritesRows,
+)
 from zmig.lint.replay.objects import ObjectKind, Space
 from zmig.valueclass import valueclass
 
@@ -87,7 +100,7 @@ class Step:
         if effect.action is not None and effect.action < len(self._actions):
             action = self._actions[effect.action]
             start, end = action.start, action.end
-        return Remark(rule, message, hint, self.file.source, start=start, end=end)
+        return Remark(rule, message, hint, self.file.source, start=start, end=end, facts=self.statement.facts)
 
 
 TABLES_OF_TOOLS = (
@@ -152,7 +165,8 @@ class Replayed:
             )
         elif entry.python is not None:
             if entry.inside is not None:
-                steps = within(entry.inside.of(0), entry.inside.file, catalog, self._grammar, version=version)
+                code = _Code(self._grammar, entry.inside, version=version)
+                steps = code.within(entry.inside.of(0), entry.inside.file, catalog)
             catalog.allow_for_code(entry.python.text)
             catalog.allow_for_code("execute")
         else:
@@ -180,7 +194,8 @@ class Replayed:
                 inside=rollback.inside,
             )
         elif rollback.python is not None and rollback.inside is not None:
-            steps = within(rollback.inside.of(0), rollback.inside.file, catalog, self._grammar, version=version)
+            code = _Code(self._grammar, rollback.inside, version=version)
+            steps = code.within(rollback.inside.of(0), rollback.inside.file, catalog)
             undone = _lost_track(catalog)
         else:
             return None
@@ -238,13 +253,11 @@ def follow(
     steps: list[Step] = []
     begun: Catalog | None = catalog if is_transactional else None
     savepoints: dict[str, Catalog] = {}
-    bodies: dict[Name, FileStatement] = {}
+    code = _Code(grammar, inside, version=version)
     for statement in file.statements:
         step = _step(file, statement, catalog, grammar, version=version)
         after = step.after
-        if inside is not None:
-            for host in _run_by(step, bodies):
-                steps += within(inside.of(host.start), inside.file, catalog, grammar, version=version)
+        steps += code.run_by(step)
         steps.append(step)
         controls = statement.command.controls_transaction
         if controls in ("BEGIN", "START TRANSACTION"):
@@ -275,41 +288,104 @@ def _step(
     )
 
 
-def _run_by(step: Step, bodies: dict[Name, FileStatement]) -> Iterator[FileStatement]:
-    """Yield the statements whose code a step runs: itself, or functions that were made before it in its file."""
-    for made in (*step.of(Makes), *step.of(Redefines)):
-        if made.ref.kind is ObjectKind.FUNCTION and step.statement.verb == "create":
-            bodies[made.ref.name] = step.statement
-    for one in step.of(RunsCode):
-        host = step.statement if one.function is None else bodies.pop(one.function, None)
+_MOST_CALLS = 3
+"""So deep is code looked into that code calls."""
+
+
+class _Code:
+    """The code that the statements of one file run, directly or by functions and triggers."""
+
+    def __init__(self, grammar: Grammar, inside: Inside | None, *, version: int | None) -> None:
+        self._grammar = grammar
+        self._inside = inside
+        self._version = version
+        self._made: dict[Name, FileStatement] = {}
+        """The functions that the file has made so far."""
+        self._seen: set[Name] = set()
+        """Those of them whose code was looked into, at its place; no place is reported twice."""
+
+    def run_by(self, step: Step, depth: int = 0) -> list[Step]:
+        """Return the steps of the code that a step runs: its own, or that of functions that were made before it."""
+        for made in (*step.of(Makes), *step.of(Redefines)):
+            if made.ref.kind is ObjectKind.FUNCTION and step.statement.verb == "create":
+                self._made[made.ref.name] = step.statement
+                self._seen.discard(made.ref.name)
+        steps: list[Step] = []
+        if depth < _MOST_CALLS:
+            for one in step.of(RunsCode):
+                steps += self._called(step, one.function, f"`{one.function.name}`" if one.function else "", depth)
+            for one in step.of(FiresTrigger):
+                how = f"the trigger `{one.trigger}` of `{one.table.name}` calls `{one.function.name}`, which"
+                steps += map(_of_trigger, self._called(step, one.function, how, depth))
+        return steps
+
+    def _called(self, step: Step, function: Name | None, how: str, depth: int) -> list[Step]:
+        host = step.statement if function is None else self._made.get(function)
         if host is not None:
-            yield host
+            if self._inside is None or function in self._seen:
+                return []
+            if function is not None:
+                self._seen.add(function)
+            return self.within(self._inside.of(host.start), self._inside.file, step.before, depth + 1)
+        assert function is not None, "only a DO block has code of its own"
+        # What came of the names in it since it was made is not known well enough to say that it fails.
+        inner = (
+            each for one in step.before.functions(function) for each in called.statements(one, step.statement, how)
+        )
+        return [*map(_without_failures, self.within(inner, step.file, step.before, depth + 1))]
+
+    def within(
+        self, inner: Iterable[tuple[FileStatement, Part]], file: SqlFile, catalog: Catalog, depth: int = 0
+    ) -> list[Step]:
+        """Return the steps of what code runs on a catalog.
+
+        What is made or proved in a branch counts in that branch alone: outside of it, it may not have happened.
+        """
+        steps: list[Step] = []
+        open_branches: list[tuple[int, Catalog]] = []
+        for statement, part in inner:
+            shared = 0
+            while shared < len(open_branches) and part.branch[shared : shared + 1] == (open_branches[shared][0],):
+                shared += 1
+            if shared < len(open_branches):
+                _, catalog = open_branches[shared]
+                del open_branches[shared:]
+            for number in part.branch[shared:]:
+                open_branches.append((number, catalog))
+            conditional = part.is_conditional
+            step = _step(file, statement, catalog, self._grammar, version=self._version, is_conditional=conditional)
+            steps += self.run_by(step, depth)
+            steps.append(step)
+            catalog = step.after
+            open_branches = [(number, _after_code(outer, statement.text)) for number, outer in open_branches]
+        return steps
 
 
-def within(
-    inner: Iterable[tuple[FileStatement, Part]], file: SqlFile, catalog: Catalog, grammar: Grammar, *,
-    version: int | None,
-) -> list[Step]:  # fmt: skip
-    """Return the steps of what code runs on a catalog.
+def _without_failures(step: Step) -> Step:
+    """Return a step without what would fail, of code in whose names there may be more than a catalog has."""
+    return _with_effects(step, (one for one in step.effects if not isinstance(one, (Fails, FailsIfRows))))
 
-    What is made or proved in a branch counts in that branch alone: outside of it, it may not have happened.
-    """
-    steps: list[Step] = []
-    open_branches: list[tuple[int, Catalog]] = []
-    for statement, part in inner:
-        shared = 0
-        while shared < len(open_branches) and part.branch[shared : shared + 1] == (open_branches[shared][0],):
-            shared += 1
-        if shared < len(open_branches):
-            _, catalog = open_branches[shared]
-            del open_branches[shared:]
-        for number in part.branch[shared:]:
-            open_branches.append((number, catalog))
-        step = _step(file, statement, catalog, grammar, version=version, is_conditional=part.is_conditional)
-        steps.append(step)
-        catalog = step.after
-        open_branches = [(number, _after_code(outer, statement.text)) for number, outer in open_branches]
-    return steps
+
+def _of_trigger(step: Step) -> Step:
+    """Return a step of a trigger's code: what it inserts of no table that is known, it has of the rows at hand."""
+    step, reads = _without_failures(step), any(step.of(Reads))
+    return _with_effects(step, (one for one in step.effects if reads or not _copies(one)))
+
+
+def _copies(effect: Effect) -> bool:
+    return isinstance(effect, WritesRows) and effect.change is RowChange.INSERT and effect.extent is Extent.SOME
+
+
+def _with_effects(step: Step, effects: Iterable[Effect]) -> Step:
+    return Step(
+        step.file,
+        step.statement,
+        step.before,
+        step.after,
+        tuple(effects),
+        step.targets,
+        is_conditional=step.is_conditional,
+    )
 
 
 def _after_code(catalog: Catalog, code: str) -> Catalog:

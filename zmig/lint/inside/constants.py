@@ -9,17 +9,20 @@ from zmig.sql import quoting, token_reader
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zmig.sql.lexer import Token
 
 _SPECIFIER = re.compile(r"%(%|[sIL])")
+_NONE: Mapping[str, str] = {}
+_TYPES = frozenset({"name", "regclass", "text", "varchar"})
+"""What a constant may be cast to, and stay what it is."""
 _DOLLARS = re.compile(r"\$\w*\$")
 
 
-def value(tokens: Sequence[Token]) -> str | None:
-    """Return the text that an expression of these tokens is; None where it is not known."""
-    reading = _Reading(tokens)
+def value(tokens: Sequence[Token], variables: Mapping[str, str] = _NONE) -> str | None:
+    """Return the text that an expression is, with the values of variables; None where it is not known."""
+    reading = _Reading(tokens, variables)
     text = reading.joined()
     return text if text is not None and reading.is_done else None
 
@@ -51,8 +54,9 @@ def verbatim(token: Token) -> str | None:
 
 
 class _Reading:
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token], variables: Mapping[str, str]) -> None:
         self._tokens = tokens
+        self._variables = variables
         self._place = 0
 
     @property
@@ -67,12 +71,24 @@ class _Reading:
         return text
 
     def _part(self) -> str | None:
+        text = self._plain()
+        while text is not None and self._accept(":", ":"):
+            if self.is_done or self._tokens[self._place].text not in _TYPES:
+                return None
+            self._place += 1
+        return text
+
+    def _plain(self) -> str | None:
         if self.is_done:
             return None
         token = self._tokens[self._place]
         if token.kind is Kind.STRING and token.text[0] not in "bBxX":
             self._place += 1
             return token_reader.string(token)
+        following = self._tokens[self._place + 1].text if self._place + 1 < len(self._tokens) else ""
+        if token.kind is Kind.WORD and token.text in self._variables and following not in ("(", "."):
+            self._place += 1
+            return self._variables[token.text]
         if self._accept("("):
             return self._closed(self.joined())
         if self._accept("format", "("):

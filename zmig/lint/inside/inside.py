@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import sql_file
-from zmig.lint.inside import code, constants, plpgsql, python_code
+from zmig.lint import session, sql_file
+from zmig.lint.inside import called, code, constants, plpgsql, python_code
 from zmig.lint.inside.part import Part
 from zmig.valueclass import replace, valueclass
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from zmig.lint.sql_file import FileStatement, SqlFile
     from zmig.text.places import Source
 
-_CALLING = frozenset({"call", "do", "select"})
+_CALLING = frozenset({"call", "copy", "delete", "do", "insert", "merge", "select", "truncate", "update", "with"})
+"""First words of what may run a function, or fire the trigger that does."""
 _LONGEST = 1 << 20
 """A file that is longer holds rows, and is not looked into."""
 
@@ -68,7 +69,7 @@ def _parts(file: SqlFile, statement: FileStatement) -> list[Part]:
 
 def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Part]]]) -> Inside | None:
     """Return parts as a file, of which each statement is where it is in the source."""
-    every = [part for _, parts in hosts for part in parts]
+    every = [part for _, parts in hosts for part in parts if part.shown is None]
     read = sql_file.read(_masked(source.text, every), path=source.label)
     if read.problems:
         return None
@@ -77,11 +78,12 @@ def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Par
     for host, parts in hosts:
         own: list[tuple[FileStatement, Part]] = []
         for part in parts:
-            for one in _within(read.statements, part):
+            path, is_utc = ((session.DEFAULT, False)) if host is None else (host.path, host.is_utc)
+            found = called.moved(part.text, part.shown) if part.shown is not None else _within(read.statements, part)
+            for one in found:
                 raw = replace(one.raw, line=source.line_and_column(one.start)[0])
-                path, is_utc = (one.path, False) if host is None else (host.path, host.is_utc)
                 own.append((replace(one, raw=raw, path=path, is_utc=is_utc), part))
-        statements += (one for one, _ in own)
+        statements += (one for one, _ in own if one.shown is None)
         by_host[0 if host is None else host.start] = tuple(own)
     file = replace(read, source=source, statements=tuple(sorted(statements, key=lambda one: one.start)), is_inside=True)
     return Inside(file, by_host)

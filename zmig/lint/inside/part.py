@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 STATEMENTS = frozenset(
     {
@@ -21,6 +26,9 @@ class Part:
     """Where it is in the file: a 0-based offset."""
     text: str
     """What is run; each character at its place where nothing had to be put together."""
+    _: KW_ONLY
+    shown: tuple[int, int] | None = None
+    """Where it is shown, by offsets, where it is not in the file as it is; `start` is the beginning of that."""
     branch: tuple[int, ...] = ()
     """The conditions, loops and handlers around it, each by a number of its own; empty where it always runs."""
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.inside import constants
 from zmig.lint.inside.part import STATEMENTS, Part
-from zmig.lint.replay.functions import SLEEPING
+from zmig.lint.inside.variables import Variables
 from zmig.sql.lexer import Kind, UnterminatedError, tokens
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from zmig.lint.inside.variables import Text
     from zmig.sql.lexer import Token
 
 _MOST_NESTED = 50
@@ -45,6 +47,9 @@ class _Reading:
         self._tokens = body
         self._place = 0
         self._branches = 0
+        self._variables = Variables()
+        self._run: set[int] = set()
+        """Where the constants begin that were executed already."""
 
     # tokens
 
@@ -92,7 +97,7 @@ class _Reading:
         self._labels()
         if self._accept("declare"):
             while self._word() != "begin":
-                self._until(";")
+                self._variables.declared(self._until(";"), branch)
         self._need("begin")
         first = len(self.parts)
         self._statements(branch, "end", "exception")
@@ -132,7 +137,7 @@ class _Reading:
                 self._place += 1
                 self._loop(branch)
             case "while" | "for" | "foreach":
-                self._until("loop")
+                self._variables.changed(self._until("loop"), branch)
                 self._loop(branch)
             case "execute":
                 self._execute(branch)
@@ -141,7 +146,7 @@ class _Reading:
             case word if word in STATEMENTS and self._word(1) not in (":", "=", "."):
                 self._sql(branch)
             case _:
-                self._until(";")
+                self._variables.changed(self._until(";"), branch)
 
     def _if(self, branch: tuple[int, ...]) -> None:
         self._place += 1
@@ -183,14 +188,18 @@ class _Reading:
         said = self._until(";")
         ends = (number for number, token in enumerate(said) if token.text in ("into", "using"))
         known = said[: next(ends, len(said))]
-        self.parts += _executed(known, said, branch)
+        for text in self._variables.texts(known, branch):
+            inner = branch if text.is_certain else self._inner(branch)
+            self.parts += self._executed(known, text, said, inner)
+        self._variables.changed(said, branch)
 
     def _perform(self, branch: tuple[int, ...]) -> None:
         start = self._tokens[self._place].start
         said = self._until(";")
-        if any(token.text in SLEEPING for token in said):
+        if any(token.text == "(" for token in said):
             written = self._text[start : said[-1].end]
-            self.parts.append(Part(start, "select " + written[len("perform") :], branch))
+            self.parts.append(Part(start, "select " + written[len("perform") :], branch=branch))
+        self._variables.changed(said, branch)
 
     def _sql(self, branch: tuple[int, ...]) -> None:
         start = self._tokens[self._place].start
@@ -199,7 +208,26 @@ class _Reading:
         into = _into(said)
         if into is not None:
             written = written[: into.start - start] + " " * (said[-1].end - into.start)
-        self.parts.append(Part(start, written, branch))
+        self.parts.append(Part(start, written, branch=branch))
+        self._variables.changed(said, branch)
+
+    def _executed(
+        self, known: Sequence[Token], text: Text, said: Sequence[Token], branch: tuple[int, ...]
+    ) -> Iterator[Part]:
+        """Yield what EXECUTE runs, where its text is written if it is one constant."""
+        plain = None if text.literal is None else constants.verbatim(text.literal)
+        if text.literal is not None and plain is not None and text.literal.start not in self._run:
+            self._run.add(text.literal.start)
+            yield Part(constants.content_start(text.literal), plain, branch=branch)
+            return
+        # What is put together is at the first place of it, if it is no longer than what it is made of.
+        first = next((token for token in known if token.kind is Kind.STRING), None)
+        start = known[0].start if first is None else constants.content_start(first)
+        if start + len(text.value) > said[-1].end:
+            start = max(known[0].start, said[-1].end - len(text.value))
+        is_free = first is not None and text.is_certain and start + len(text.value) <= said[-1].end
+        shown = None if is_free else (known[0].start, known[-1].end)
+        yield Part(start if is_free else known[0].start, text.value, shown=shown, branch=branch)
 
     def _sql_tokens(self) -> list[Token]:
         """Take an SQL statement; a function's `begin atomic` has semicolons of its own."""
@@ -212,7 +240,7 @@ class _Reading:
 
 
 def _within(part: Part, outer: tuple[int, ...], guard: tuple[int, ...]) -> Part:
-    return Part(part.start, part.text, (*guard, *part.branch[len(outer) :]))
+    return replace(part, branch=(*guard, *part.branch[len(outer) :]))
 
 
 def _into(said: Sequence[Token]) -> Token | None:
@@ -224,20 +252,3 @@ def _into(said: Sequence[Token]) -> Token | None:
             if is_returning and token.text == "into":
                 return token
     return None
-
-
-def _executed(known: Sequence[Token], said: Sequence[Token], branch: tuple[int, ...]) -> Iterator[Part]:
-    """Yield the text that EXECUTE runs, where it is known."""
-    if len(known) == 1 and known[0].kind is Kind.STRING and (plain := constants.verbatim(known[0])) is not None:
-        yield Part(constants.content_start(known[0]), plain, branch)
-        return
-    text = constants.value(known)
-    if text is None:
-        return
-    # What is put together is at the first place of it, and must not be longer than what it is made of.
-    first = next((token for token in known if token.kind is Kind.STRING), known[0])
-    start = constants.content_start(first)
-    if start + len(text) > said[-1].end:
-        start = max(known[0].start, said[-1].end - len(text))
-    if start + len(text) <= said[-1].end:
-        yield Part(start, text, branch)

@@ -100,7 +100,7 @@ class _Reading:
             return None
         if len(call.args) > 1 or call.keywords:
             value = _PARAMETER.sub(lambda found: "$1" + " " * (len(found[0]) - 2), value).replace("%%", "% ")
-        return Part(start, value, branch)
+        return Part(start, value, branch=branch)
 
     def _offset(self, line: int, column: int) -> int:
         """Return the offset of a place of the tree, whose columns count octets."""

@@ -254,6 +254,15 @@ class RunsCode(Effect):
 
 
 @valueclass
+class FiresTrigger(Effect):
+    """It fires a trigger, for the statement or for each of its rows."""
+
+    table: Name
+    trigger: str
+    function: Name
+
+
+@valueclass
 class Sleeps(Effect):
     """It waits, for as long as it says: a call of `pg_sleep`."""
 

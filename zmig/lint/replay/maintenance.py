@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import tree
+from zmig.lint.replay import rows, tree
 from zmig.lint.replay.effects import (
     Builds,
     Extent,
@@ -17,7 +17,7 @@ from zmig.lint.replay.effects import (
     RowChange,
     WritesRows,
 )
-from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, TableKind
+from zmig.lint.replay.objects import Event, LockMode, ObjectKind, Ref, TableKind
 from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
@@ -39,6 +39,7 @@ def truncate(replay: StatementReplay, statement: pg.TruncateStmt) -> None:
         replay.lock(name, _EXCLUSIVE)
         table = replay.catalog.table(name)
         replay.record(WritesRows(name, RowChange.TRUNCATE, Extent.ALL))
+        rows.fire(replay, name, Event.TRUNCATE)
         for index in replay.catalog.indexes_of(name):
             if table is not None and table.kind is TableKind.TABLE:
                 replay.record(Builds(index.name, name, _EXCLUSIVE, is_rebuilt=True, is_of_nothing=True))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import access, constraints, create, queries, reach, tree
-from zmig.lint.replay.effects import Extent, RowChange, RunsCode, WritesRows
-from zmig.lint.replay.objects import LockMode
+from zmig.lint.replay.effects import Extent, FiresTrigger, RowChange, RunsCode, WritesRows
+from zmig.lint.replay.objects import Event, LockMode
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def insert(replay: StatementReplay, statement: pg.InsertStmt) -> None:
     columns = [node.res_target.name for node in statement.cols]
     reach.record_read(replay, query)
     _write(replay, name, RowChange.INSERT, Extent.FEW if is_listed else Extent.SOME, columns)
+    if statement.on_conflict_clause.action == pg.ONCONFLICT_UPDATE:
+        fire(replay, name, Event.UPDATE, [node.res_target.name for node in statement.on_conflict_clause.target_list])
 
 
 def update(replay: StatementReplay, statement: pg.UpdateStmt) -> None:
@@ -83,11 +85,37 @@ def _write(
         constraints.need_columns(replay, table, columns)
     replay.lock(name, LockMode.ROW_EXCLUSIVE)
     replay.record(WritesRows(name, change, extent, columns))
+    for event in _EVENTS[change]:
+        fire(replay, name, event, columns)
     if table is None or change in (RowChange.DELETE, RowChange.UPDATE):
         return
     for one in (table, *replay.catalog.descendants_of(name)):
         if one.empty_since is not None:
             replay.catalog.put(replace(one, empty_since=None))
+
+
+_EVENTS = {
+    RowChange.INSERT: (Event.INSERT,),
+    RowChange.COPY: (Event.INSERT,),
+    RowChange.UPDATE: (Event.UPDATE,),
+    RowChange.DELETE: (Event.DELETE,),
+    RowChange.MERGE: (Event.INSERT, Event.UPDATE, Event.DELETE),
+}
+
+
+def fire(replay: StatementReplay, name: Name, event: Event, columns: Iterable[str] = ()) -> None:
+    """Record the triggers of a table, and of those that it is part of, that a statement fires."""
+    table = replay.catalog.table(name)
+    if table is None:
+        return
+    changed = frozenset(columns)
+    for one in table.triggers.values():
+        is_about = event is not Event.UPDATE or not (one.columns and changed) or not changed.isdisjoint(one.columns)
+        if one.is_enabled and event in one.events and is_about:
+            replay.record(FiresTrigger(name, one.name, one.function))
+    if table.is_partition and event is not Event.TRUNCATE:
+        for parent in table.parents:
+            fire(replay, parent, event, columns)
 
 
 def _read(replay: StatementReplay, statement: tree.Message) -> None:
