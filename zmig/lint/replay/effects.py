@@ -149,6 +149,9 @@ class WritesRows(Effect):
     extent: Extent
     columns: tuple[str, ...] = ()
     """Those that are named."""
+    _: KW_ONLY
+    overwrites: bool = False
+    """Whether rows that it inserts may take the place of others: `on conflict do update`."""
 
 
 @valueclass

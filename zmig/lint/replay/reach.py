@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email|token)")
 """Columns by which single rows are named."""
+_AGGREGATES = frozenset(
+    {"array_agg", "avg", "bool_and", "bool_or", "count", "json_agg", "jsonb_agg", "max", "min", "sum"}
+)
 _SINGLE = frozenset({"a_const", "param_ref", "type_cast", "sql_value_function", "func_call"})
 """Expressions that are one value for all rows, unless they are about columns."""
 
@@ -27,14 +30,15 @@ def extent(where: pg.Node, table: Table | None = None, sources: Iterable[pg.Node
     if not tree.kind_of(where):
         return Extent.ALL
     given = [*sources]
-    listed = {node.range_subselect.alias.aliasname for node in given if _is_listed(node)}
+    listed = {node.range_subselect.alias.aliasname for node in given if is_listed(node)}
     names_rows = any(
         _names_rows(one, table, listed, has_sources=len(listed) < len(given)) for one in _all_that_hold(where)
     )
     return Extent.FEW if names_rows else Extent.SOME
 
 
-def _is_listed(node: pg.Node) -> bool:
+def is_listed(node: pg.Node) -> bool:
+    """Whether the rows of a source are written in the statement."""
     return node.HasField("range_subselect") and bool(node.range_subselect.subquery.select_stmt.values_lists)
 
 
@@ -90,10 +94,23 @@ def record_read(replay: StatementReplay, query: pg.SelectStmt) -> None:
     if is_short or any(_sets_sequence(node) for node in query.target_list):
         return
     for node in query.from_clause:
-        for part in _tables(node):
-            name = replay.catalog.find(replay.path, tree.relation_name(part))
-            if name is not None:
-                replay.record(Reads(name))
+        record_source(replay, node)
+
+
+def record_source(replay: StatementReplay, source: pg.Node) -> None:
+    """Record which tables are read for what is in a FROM or USING."""
+    for part in _tables(source):
+        name = replay.catalog.find(replay.path, tree.relation_name(part))
+        if name is not None:
+            replay.record(Reads(name))
+
+
+def is_one_row(query: pg.SelectStmt) -> bool:
+    """Whether a query gives one row: an aggregate of all that it reads."""
+    if query.group_clause:
+        return False
+    called = (part for node in query.target_list for part in tree.walk(node) if isinstance(part, pg.FuncCall))
+    return any(tree.name(one.funcname).name in _AGGREGATES and not one.HasField("over") for one in called)
 
 
 def _sets_sequence(target: pg.Node) -> bool:

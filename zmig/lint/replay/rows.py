@@ -25,10 +25,13 @@ def insert(replay: StatementReplay, statement: pg.InsertStmt) -> None:
     name = replay.relation(statement.relation)
     query = statement.select_stmt.select_stmt
     is_listed = bool(query.values_lists) or not (query.from_clause or query.op in tree.SET_OPERATIONS)
+    is_listed = is_listed or reach.is_one_row(query)
     columns = [node.res_target.name for node in statement.cols]
     reach.record_read(replay, query)
-    _write(replay, name, RowChange.INSERT, Extent.FEW if is_listed else Extent.SOME, columns)
-    if statement.on_conflict_clause.action == pg.ONCONFLICT_UPDATE:
+    overwrites = statement.on_conflict_clause.action == pg.ONCONFLICT_UPDATE
+    extent = Extent.FEW if is_listed else Extent.SOME
+    _write(replay, name, RowChange.INSERT, extent, columns, overwrites=overwrites)
+    if overwrites:
         fire(replay, name, Event.UPDATE, [node.res_target.name for node in statement.on_conflict_clause.target_list])
 
 
@@ -52,7 +55,9 @@ def delete(replay: StatementReplay, statement: pg.DeleteStmt) -> None:
 def merge(replay: StatementReplay, statement: pg.MergeStmt) -> None:
     """MERGE."""
     _read(replay, statement)
-    _write(replay, replay.relation(statement.relation), RowChange.MERGE, Extent.SOME, ())
+    extent = Extent.FEW if reach.is_listed(statement.source_relation) else Extent.SOME
+    reach.record_source(replay, statement.source_relation)
+    _write(replay, replay.relation(statement.relation), RowChange.MERGE, extent, ())
 
 
 def copy(replay: StatementReplay, statement: pg.CopyStmt) -> None:
@@ -74,8 +79,9 @@ def _target(replay: StatementReplay, statement: pg.UpdateStmt | pg.DeleteStmt) -
 
 
 def _write(
-    replay: StatementReplay, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str]
-) -> None:
+    replay: StatementReplay, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str], *,
+    overwrites: bool = False,
+) -> None:  # fmt: skip
     if name is None:
         return
     replay.add_target(name)
@@ -84,7 +90,7 @@ def _write(
     if table is not None:
         constraints.need_columns(replay, table, columns)
     replay.lock(name, LockMode.ROW_EXCLUSIVE)
-    replay.record(WritesRows(name, change, extent, columns))
+    replay.record(WritesRows(name, change, extent, columns, overwrites=overwrites))
     for event in _EVENTS[change]:
         fire(replay, name, event, columns)
     if table is None or change in (RowChange.DELETE, RowChange.UPDATE):

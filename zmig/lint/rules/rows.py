@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.effects import Extent, LosesData, RowChange, Sets, StopsTriggers, WritesRows
+from zmig.lint.finding import Severity
+from zmig.lint.replay.effects import Extent, LosesData, Reads, RowChange, Sets, StopsTriggers, WritesRows
 from zmig.lint.replay.objects import BUILT_IN
 from zmig.lint.rules.changes import mixing
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +32,8 @@ def unbounded(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     mixed = mixing(entry, steps)
     for step in steps:
         for one in step.of(WritesRows):
+            if (mixed is None or mixed[0] is not step) and (said := _added(step, one)) is not None:
+                yield said
             if one.change not in _CHANGES or not step.is_in_use(one.table) or is_of_server(one.table):
                 continue
             name = one.table.name
@@ -58,6 +62,27 @@ def unbounded(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
                     "transaction, and stay locked until the last one is done",
                     f"unless they are few, change them {_BATCHES.format()}",
                 )
+
+
+def _added(step: Step, one: WritesRows) -> Remark | None:
+    """Return what is said of rows that come from a query, and may be many."""
+    if one.extent is not Extent.SOME or not step.is_in_use(one.table):
+        return None
+    name, hint = one.table.name, f"unless they are few, write them {_BATCHES.format()}"
+    source = next((read.table for read in step.of(Reads) if step.is_in_use(read.table)), None)
+    if source is None:
+        return None
+    if one.change is RowChange.MERGE or (one.change is RowChange.INSERT and one.overwrites):
+        message = f"all rows of `{name}` that match are changed in one transaction, and stay locked until it ends"
+        return step.remark("lock/many-rows", one, message, hint)
+    if one.change is not RowChange.INSERT:
+        return None
+    message = (
+        f"all rows that are found in `{source.name}` are added to `{name}` in one transaction: until it ends, whoever "
+        "writes the same key waits, and what they reference stays locked"
+    )
+    # Those who read, and write other rows, go on.
+    return replace(step.remark("lock/many-rows", one, message, hint), severity=Severity.NOTE)
 
 
 def truncated(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
