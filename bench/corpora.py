@@ -120,12 +120,23 @@ def judge(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
         said = list(_about(ran, findings))
         _count(ran, said, shown.intersection(_JUDGED), figures)
     if tried.is_undone is not None:
-        labels = {ran.source.label for ran in tried.ran}
-        incomplete = [one for one in findings if one.rule == "rollback/incomplete" and one.file in labels]
-        figures.refuted["rollback/incomplete"] += len(incomplete) if tried.is_undone else 0
-        figures.confirmed["rollback/incomplete"] += 0 if tried.is_undone else len(incomplete)
-        if not tried.is_undone:
-            (figures.found if incomplete else figures.missed)[Danger.UNDONE, True] += 1
+        _count_undone(tried, findings, figures)
+
+
+def _count_undone(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
+    """Count what is said of the end of a rollback, where the server has reached it."""
+    labels = {ran.source.label for ran in tried.ran}
+    said = [one for one in findings if Danger.UNDONE in RULES[one.rule].dangers and one.file in labels]
+    shown = [one for one in tried.remarks if Danger.UNDONE in RULES[one.rule].dangers]
+    for one in said:
+        (figures.confirmed if shown else figures.refuted)[one.rule] += 1
+        if not shown:
+            figures.places.append(f"refuted {one.rule} {one.file}:{one.line}")
+    if shown:
+        (figures.found if said else figures.missed)[Danger.UNDONE, True] += 1
+        if not said:
+            line, _ = shown[0].source.line_and_column(shown[0].start)
+            figures.places.append(f"missed {Danger.UNDONE} {shown[0].source.label}:{line}")
 
 
 def _about(ran: Ran, findings: Sequence[Finding]) -> Iterator[Finding]:
