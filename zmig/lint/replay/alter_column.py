@@ -61,11 +61,25 @@ def _put(replay: StatementReplay, table: Table, column: Column, what: str, *, is
 # adding and dropping
 
 
+def _may_add(replay: StatementReplay, table: Table, declared: pg.ColumnDef, *, is_only: bool) -> None:
+    """Record what it takes to add a column that may be there, without which nothing is done."""
+    known = replay.catalog.table(table.name)
+    lacking = {name: one for name, one in table.columns.items() if name != declared.colname}
+    column = constraints.add_column(replay, replace(table, columns=lacking), declared).columns[declared.colname]
+    for one in replay.catalog.stored(table, is_only=is_only):
+        _record_added(replay, one, column)
+    if known is not None:
+        replay.catalog.put(known)
+
+
 def add(replay: StatementReplay, table: Table, declared: pg.ColumnDef, *, is_optional: bool, is_only: bool) -> bool:
     """Add a column, and record what that takes; return whether there was none."""
     name = declared.colname
     if name in table.columns:
+        if is_optional and replay.catalog.is_certain(table) and table.made_by is not None:
+            return False
         if is_optional:
+            _may_add(replay, table, declared, is_only=is_only)
             return False
         if replay.catalog.is_certain(table):
             reason = f"`{table.name.name}` already has a column `{name}`"

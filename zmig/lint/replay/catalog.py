@@ -276,6 +276,15 @@ class Catalog:
         # Extensions make types and functions, which no statement names.
         return space is Space.RELATION or not self.extensions
 
+    def certainly_lacked(self, name: Name) -> bool:
+        """Whether there was certainly no relation of a full name when this entry began, as far as those before show."""
+        if self.is_gone(Space.RELATION, name):
+            return True
+        schema = self._schemas.get(name.schema or "")
+        since = None if schema is None else schema.made_by if schema.made_by is not None else schema.known_since
+        is_told = since is not None and (schema is None or schema.made_by is not None or since < self.generation)
+        return is_told and self.certainly_lacks(Space.RELATION, name)
+
     def is_gone(self, space: Space, name: Name) -> bool:
         """Whether something was dropped or renamed, and has certainly not come back."""
         return Node(space, name) in self._gone and not self._is_uncertain(name)
@@ -362,7 +371,7 @@ class Catalog:
     def begin_schema(self, name: str) -> None:
         """Take note that the first statement about a schema makes a table in it: it was empty before, as it seems."""
         if name not in self._schemas:
-            self.put_schema(Schema(name, is_whole=not self._is_open))
+            self.put_schema(Schema(name, is_whole=not self._is_open, known_since=self.generation))
 
     def open_schema(self, name: str) -> None:
         """Take note that something is in a schema that no statement made."""

@@ -22,7 +22,6 @@ from zmig.lint.replay.objects import (
     Ref,
     Schema,
     Sequence,
-    Space,
     Table,
     TableKind,
     Trigger,
@@ -66,12 +65,13 @@ def table(replay: StatementReplay, statement: pg.CreateStmt, *, is_foreign: bool
         empty_since=None if is_foreign else replay.generation,
         made_by=replay.generation,
     )
+    is_sure = not statement.if_not_exists or _is_sure(replay, name)
     made = _with_elements(replay, made, statement)
     if name.schema != TEMPORARY and not statement.if_not_exists:
         replay.catalog.begin_schema(name.schema or "")
     if statement.oncommit == pg.ONCOMMIT_DROP:
         replay.catalog.dropped_on_commit |= {name}
-    if statement.if_not_exists and not _is_sure(replay, name):
+    if not is_sure:
         # There may have been one, with other columns, and in use.
         made = _unsure(made)
         for index in replay.catalog.indexes_of(name):
@@ -103,8 +103,8 @@ def _is_there(replay: StatementReplay, name: Name) -> bool:
 
 
 def _is_sure(replay: StatementReplay, name: Name) -> bool:
-    """Whether IF NOT EXISTS certainly finds nothing: it was dropped, or nobody but the session could see it."""
-    return name.schema == TEMPORARY or replay.catalog.is_gone(Space.RELATION, name)
+    """Whether IF NOT EXISTS certainly finds nothing: no entry has made it, or nobody but the session could see it."""
+    return name.schema == TEMPORARY or replay.catalog.certainly_lacked(name)
 
 
 def _kind(statement: pg.CreateStmt, *, is_foreign: bool) -> TableKind:

@@ -46,7 +46,7 @@ def _relations(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) -> 
 
 def _indexes(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) -> None:
     for name in _found(replay, dropped):
-        _index(replay, name, concurrently=dropped.concurrent)
+        _index(replay, name, concurrently=dropped.concurrent, cascade=cascade)
 
 
 def _types(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) -> None:
@@ -266,7 +266,7 @@ def _is_shared_out(table: Table) -> bool:
     return table.kind is TableKind.PARTITIONED and not table.is_temporary
 
 
-def _index(replay: StatementReplay, name: Name, *, concurrently: bool) -> None:
+def _index(replay: StatementReplay, name: Name, *, concurrently: bool, cascade: bool) -> None:
     replay.add_target(name)
     index = replay.catalog.index(name)
     if index is None:
@@ -287,8 +287,13 @@ def _index(replay: StatementReplay, name: Name, *, concurrently: bool) -> None:
     if concurrently and table is not None and _is_shared_out(table) and certain:
         reason = f"`{table.name.name}` is partitioned, and no index of it can be dropped concurrently"
         raise replay.fail(FailureCause.PARTITIONED, reason, "leave `concurrently` out", (table.ref,))
+    keys = _keys_that_need(replay, table, index) if table is not None else []
+    if keys and not cascade and certain:
+        raise in_the_way(replay, f"the index `{name.name}` cannot be dropped", keys)
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else _EXCLUSIVE
     replay.lock(index.table, mode)
+    for key in keys:
+        _remove_user(replay, replay.table(index.table), key, {})
     parts = [
         one for child in replay.catalog.descendants_of(index.table) for one in replay.catalog.indexes_of(child.name)
     ]
@@ -297,7 +302,19 @@ def _index(replay: StatementReplay, name: Name, *, concurrently: bool) -> None:
         replay.lock(one.table, mode)
         replay.catalog.remove(one.name)
     replay.catalog.remove(name)
-    replay.record(Drops(index.ref, parts=tuple(one.ref for one in of_it)))
+    replay.record(Drops(index.ref, tuple(keys), parts=tuple(one.ref for one in of_it)))
+
+
+def _keys_that_need(replay: StatementReplay, table: Table, index: Index) -> list[Ref]:
+    """Return the foreign keys that reference what an index alone keeps unique."""
+    if not index.is_unique or index.predicate is not None or _has_other_key(replay, table, index.columns):
+        return []
+    wanted = frozenset(index.columns)
+    return [
+        Ref(ObjectKind.CONSTRAINT, other.name, key.name)
+        for other, key in replay.catalog.referencing(table.name)
+        if frozenset(table.columns_referenced_by(key)) == wanted
+    ]
 
 
 # parts of tables
@@ -404,12 +421,9 @@ def constraint(replay: StatementReplay, table: Table, name: str, *, cascade: boo
             if frozenset(table.columns_referenced_by(key)) == frozenset(found.columns)
         ]
         below = [Ref(ObjectKind.CONSTRAINT, other.name, key.name) for other, key in keys]
-        if (
-            below
-            and not cascade
-            and replay.catalog.is_certain(table)
-            and not _has_other_key(replay, table, found.columns)
-        ):
+        if not cascade and _has_other_key(replay, table, found.columns):
+            below = []  # they reference what another index keeps unique
+        if below and not cascade and replay.catalog.is_certain(table):
             raise in_the_way(replay, f"the constraint `{name}` cannot be dropped", below)
         for ref in below:
             _remove_user(replay, table, ref, {})
@@ -429,7 +443,7 @@ def constraint(replay: StatementReplay, table: Table, name: str, *, cascade: boo
         replay.catalog.put(replace(known, constraints=kept, missing_constraints=gone))
 
 
-def _has_other_key(replay: StatementReplay, table: Table, columns: tuple[str, ...]) -> bool:
+def _has_other_key(replay: StatementReplay, table: Table, columns: tuple[str | None, ...]) -> bool:
     wanted = frozenset(columns)
     keys = (one for one in replay.catalog.indexes_of(table.name) if one.is_unique)
     return sum(frozenset(one.columns) == wanted for one in keys) > 1

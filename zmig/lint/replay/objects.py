@@ -668,3 +668,5 @@ class Schema:
     is_whole: bool = True
     """Whether everything in it was made by a statement that was replayed."""
     made_by: int | None = None
+    known_since: int | None = None
+    """The generation of the first table that was made in it, where no statement made the schema."""
