@@ -241,8 +241,6 @@ def test_what_a_migration_made_is_in_use_when_it_is_rolled_back(folder: Path) ->
 @pytest.mark.parametrize(
     ("forward", "back", "severity", "message"),
     [
-        ("create table c (x int)", "drop table c", Severity.NOTE, "what has come into the table `c` since"),
-        ("alter table t add c int", "alter table t drop c", Severity.NOTE, "into the column `t.c` since"),
         ("alter table t rename to u", "drop table u cascade", Severity.ERROR, "what is in the table `u`"),
         ("create index i on t (a)", "truncate t", Severity.ERROR, "what is in the table `t`"),
         ("alter table t add c int", "alter table t drop c, drop n", Severity.ERROR, "what is in the column `t.n`"),
@@ -260,6 +258,23 @@ def test_what_a_rollback_throws_away_is_told(
 ) -> None:
     found = [one for one in findings(folder, forward, back) if one.rule.startswith("rollback/loses-")]
     assert [message in one.message for one in found if one.severity is severity] == [True]
+
+
+@pytest.mark.parametrize(
+    ("forward", "back", "message"),
+    [
+        ("create table c (x int)", "drop table c", "what has come into the table `c` since"),
+        ("alter table t add c int", "alter table t drop c", "into the column `t.c` since"),
+    ],
+)
+def test_what_has_come_in_since_is_told_to_who_wants_to_know(
+    folder: Path, forward: str, back: str, message: str
+) -> None:
+    assert [one for one in findings(folder, forward, back) if one.rule == "rollback/loses-new-data"] == []
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace("severity: {", "severity: {rollback/loses-new-data: note, "))
+    (found,) = [one for one in lint([manifest], environ={}).findings if one.rule == "rollback/loses-new-data"]
+    assert message in found.message
 
 
 @pytest.mark.parametrize(
@@ -346,6 +361,6 @@ def test_what_leaves_nothing_behind_needs_no_rollback(folder: Path, forward: str
 
 
 def test_a_rollback_is_looked_into_though_an_ignore_hides_a_finding(folder: Path) -> None:
-    back = "-- zmig: ignore rollback/loses-new-data nobody has used it\ndrop table c"
+    back = "-- zmig: ignore rollback/loses-data nobody needs them\ntruncate t;\ndrop table c"
     found = findings(folder, "create table c (x int)", back)
     assert [one.rule for one in found if one.rule.startswith(("rollback/", "ignore/"))] == []

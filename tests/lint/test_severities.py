@@ -106,7 +106,7 @@ def test_every_name_of_a_group_means_its_rules() -> None:
         ("drop table t", ("squawk/ban-drop-table", "warning")),
         ("alter table t disable trigger all", ("squawk/ban-disable-trigger", "warning")),
         ("alter table t replica identity nothing", ("squawk/ban-replica-identity", "warning")),
-        ("drop trigger g on t", ("squawk/ban-drop-trigger", "warning")),
+        ("drop trigger g on t", ("squawk/ban-drop-trigger", "note")),
         ("revoke select on t from app", ("squawk/ban-revoke", "warning")),
         ("revoke select on t from public, app", ("squawk/ban-revoke", "warning")),
         ("alter sequence s restart with 1", ("squawk/ban-alter-sequence-values", "warning")),

@@ -104,6 +104,7 @@ _OF_MIGRATIONS_ALONE = frozenset(
     {
         *(failures.certain, rows.truncated, losses.cascade, losses.skipped, security.rows),  # said by one of rollbacks
         rollbacks.missing,  # said once of both
+        held.several_tables,  # a rollback takes back what its migration did, all at once or not at all
         *(design.tables, design.columns, design.keys, design.indexes, design.published),  # made anew as it was
     }
 )

@@ -178,9 +178,21 @@ _ALL = (
     ),
     Rule("rollback/irreversible", _NOTE, "what a migration throws away does not come back", _GRAMMAR),
     Rule("rollback/loses-data", _ERROR, "a rollback throws away what its migration did not bring", _GRAMMAR),
-    Rule("rollback/loses-new-data", _NOTE, "a rollback throws away what came into what its migration made", _GRAMMAR),
+    Rule(
+        "rollback/loses-new-data",
+        _OFF,
+        "a rollback throws away what came into what its migration made",
+        _GRAMMAR,
+        why="that is what a rollback of a new table or column is for",
+    ),
     Rule("rollback/missing", _NOTE, "a migration that could be undone has no rollback"),
-    Rule("rollback/needs-empty-table", _ERROR, "a rollback fails as soon as a table has a row", _GRAMMAR),
+    Rule(
+        "rollback/needs-empty-table",
+        _ERROR,
+        "a rollback fails as soon as a table has a row",
+        _GRAMMAR,
+        dangers=(Danger.SCAN, Danger.FAILURE),
+    ),
     Rule(
         "rollback/wrong-order",
         _ERROR,

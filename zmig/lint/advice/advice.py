@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zmig.valueclass import valueclass
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from zmig.lint.sql_file import Action, FileStatement, SqlFile
     from zmig.sql.token_reader import Reader
+
+_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @valueclass
@@ -62,6 +65,7 @@ class Asked:
         """Return a part of the file as it is written, variables included; `after` the words that lead to a name."""
         text = self.file.source.text[start:end].strip()
         if after:
+            text = _COMMENT.sub(" ", text).strip()
             words = text.split()
             while words and words[0].lower() in ("alter", "foreign", after, "if", "exists", "only"):
                 text = text[len(words[0]) :].lstrip()

@@ -81,6 +81,10 @@ def other(asked: Asked) -> Advice | None:
     if token is None:
         return None
     after = asked.written(asked.statement.start + token.start, asked.statement.start + token.end)
+    if kind == "table" and (words := _words_of_action(asked, "rename", "constraint")) is not None:
+        return _known_by_errors("constraint", words[0], f" of `{asked.table}`", after)
+    if kind == "index":
+        return _known_by_errors(kind, before, "", after)
     reader = Reader(asked.statement.text)
     if reader.skip_to("rename", "value"):
         reader.take()
@@ -93,6 +97,13 @@ def other(asked: Asked) -> Advice | None:
         )
     hint = f"make another {kind} of the new name, and drop `{before}` when no client uses it"
     return Advice(f"clients that still call the {kind} `{before}` fail when it is called `{after}`", hint)
+
+
+def _known_by_errors(kind: str, before: str, where: str, after: str) -> Advice:
+    return Advice(
+        f"clients that know the {kind} `{before}`{where} by its name, such as from errors, do not know `{after}`",
+        "look for the old name in what clients do with errors, and in `on conflict on constraint`",
+    )
 
 
 def _named(asked: Asked) -> tuple[str, str] | None:

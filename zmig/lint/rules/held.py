@@ -5,10 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.effects import Drops, Locks, Reads, Scans, Sets, Sleeps, Validates
+from zmig.lint.finding import Severity
+from zmig.lint.replay.effects import (
+    Builds,
+    Drops,
+    Extent,
+    Locks,
+    Reads,
+    Rewrites,
+    Scans,
+    Sets,
+    Sleeps,
+    Validates,
+    WritesRows,
+)
 from zmig.lint.replay.objects import LockMode, Node, Space, Table, View
 from zmig.lint.rules.changes import mixing
 from zmig.lint.rules.locks import LONGEST_WAIT_SECONDS, SCANS_OF_SQUAWK, locked
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,12 +35,18 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 _MANY_PARENTS = 3
+_MANY_TABLES = 3
+"""Brief locks of so many tables are hardly met in a quiet moment of all of them."""
+_MOST_NAMED = 5
 _TIME = re.compile(r"(\d+)\s*+(us|ms|s|min|h|d|)")
 _MS = {"us": 0.001, "": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def several_tables(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
-    """Transactions that lock one table in use after another, and hold the first while they wait for the next."""
+    """Transactions that lock one table in use after another, and hold the first while they wait for the next.
+
+    A note where no lock lasts: of two tables, with nothing between that takes long.
+    """
     for transaction in _transactions(entry, steps):
         first: dict[Name, Step] = {}
         others: dict[Name, Step] = {}
@@ -43,14 +63,30 @@ def several_tables(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
                 continue
         known = {**others, **first}
         last = max((known[one] for one in held), key=lambda step: step.statement.start)
-        shown = [f"`{one.name}` (line {known[one].statement.line})" for one in held]
-        yield last.file.remark(
+        begun = min(known[one].statement.start for one in held)
+        is_long = any(
+            _takes_long(step) for step in transaction if begun <= step.statement.start <= last.statement.start
+        )
+        shown = [f"`{one.name}` (line {known[one].statement.line})" for one in held[:_MOST_NAMED]]
+        if len(held) > _MOST_NAMED:
+            shown.append(f"{len(held) - _MOST_NAMED} more")
+        remark = last.file.remark(
             "lock/several-tables",
             last.statement,
             f"one transaction locks {', '.join(shown[:-1])} and {shown[-1]}, in this order, and holds each until it "
             "commits: whoever locks them in another order meets it in a deadlock",
             "give each table a migration of its own, so that no lock is held while another one is waited for",
         )
+        is_brief = not is_long and len(first) < _MANY_TABLES
+        yield replace(remark, severity=Severity.NOTE) if is_brief else remark
+
+
+def _takes_long(step: Step) -> bool:
+    """Whether a statement reads or writes rows of a table in use, however many they are."""
+    for one in (*step.of(Rewrites), *step.of(Scans), *step.of(Validates), *step.of(Builds)):
+        if step.is_in_use(one.table) and not (isinstance(one, Builds) and one.is_of_nothing):
+            return True
+    return any(one.extent is not Extent.FEW and step.is_in_use(one.table) for one in step.of(WritesRows))
 
 
 def _locked_for_long(step: Step) -> Iterator[Name]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.lint.replay.effects import (
     Builds,
     Drops,
+    FailsIfRows,
     Locks,
     RewriteCause,
     Rewrites,
@@ -93,7 +94,7 @@ def scan(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Re
     """Tables in use of which all rows are read while nobody can write them, where no other rule says so."""
     for step in steps:
         rewritten = {one.table for one in step.of(Rewrites)}
-        seen: set[tuple[Name, int | None]] = set()
+        seen: set[tuple[Name, int | None]] = {(one.table, one.action) for one in step.of(FailsIfRows)}
         for one, table, what, hint in _reading(step):
             is_harmful = step.is_in_use(table) and table not in rewritten and (table, one.action) not in seen
             if is_harmful and not reported.has(step, one, SCANS_OF_SQUAWK):

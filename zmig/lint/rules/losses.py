@@ -21,19 +21,26 @@ _MOST_NAMED = 4
 def cascade(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """DROP ... CASCADE that takes away what the statement does not name."""
     for step in steps:
-        for one in step.of(Drops):
-            gone = [ref for ref in one.cascaded if _is_in_use(step, ref)]
-            if gone:
-                named = [ref.shown for ref in gone[:_MOST_NAMED]]
-                if len(gone) > _MOST_NAMED:
-                    named.append(f"{len(gone) - _MOST_NAMED} more")
-                shown = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-                yield step.remark(
-                    "data/drop-cascade",
-                    one,
-                    f"with {one.ref.shown} go {shown}, which the statement does not name",
-                    f"drop or change {gone[0].shown} in a statement of its own, and write this one without `cascade`",
-                )
+        drops = [*step.of(Drops)]
+        named = {one.ref for one in drops}
+        gone: dict[Ref, Drops] = {}
+        for one in drops:
+            for ref in one.cascaded:
+                if ref not in named and _is_in_use(step, ref):
+                    gone.setdefault(ref, one)
+        if gone:
+            (first, one), *_ = gone.items()
+            shown = [ref.shown for ref in [*gone][:_MOST_NAMED]]
+            if len(gone) > _MOST_NAMED:
+                shown.append(f"{len(gone) - _MOST_NAMED} more")
+            list_of = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+            goes = "goes" if len(gone) == 1 else "go"
+            yield step.remark(
+                "data/drop-cascade",
+                one,
+                f"with {one.ref.shown} {goes} {list_of}, which the statement does not name",
+                f"drop or change {first.shown} in a statement of its own, and write this one without `cascade`",
+            )
 
 
 def _is_in_use(step: Step, ref: Ref) -> bool:

@@ -137,7 +137,7 @@ def without_triggers(entry: Entry, steps: Sequence[Step], reported: Reported) ->
         for one in step.of(StopsTriggers):
             if not step.is_in_use(one.table) or reported.has(step, one, _TRIGGERS_OF_SQUAWK):
                 continue
-            if not any(_enables(later, one.table) for later in steps[number + 1 :]):
+            if not any(enables_triggers(later, one.table) for later in steps[number + 1 :]):
                 which = "all triggers" if one.trigger is None else f"the trigger `{one.trigger}`"
                 name = one.table.name
                 yield step.remark(
@@ -149,6 +149,7 @@ def without_triggers(entry: Entry, steps: Sequence[Step], reported: Reported) ->
                 )
 
 
-def _enables(step: Step, table: Name) -> bool:
+def enables_triggers(step: Step, table: Name) -> bool:
+    """Whether a statement enables triggers of a table again."""
     text = step.statement.text.lower()
     return step.statement.verb == "alter" and table.name in text and "enable" in text and "trigger" in text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.advice.advice import Asked
 from zmig.lint.advice.advise import advise
-from zmig.lint.finding import Remark
+from zmig.lint.finding import Remark, Severity
 from zmig.lint.replay.effects import (
     Builds,
     Drops,
@@ -22,16 +22,21 @@ from zmig.lint.replay.effects import (
     Renames,
     Rewrites,
     Scans,
+    StopsTriggers,
     Validates,
 )
 from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind
+from zmig.lint.replay.objects import Sequence as SequenceObject
+from zmig.lint.rules.rows import enables_triggers
 from zmig.lint.squawk.narrowing import is_harmful
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from zmig.lint.replay.catalog import Catalog
     from zmig.lint.replay.effects import Effect
-    from zmig.lint.replay.objects import Ref
+    from zmig.lint.replay.objects import Column, Ref
     from zmig.lint.sql_file import SqlFile
     from zmig.lint.steps import Step
     from zmig.sql.token_reader import Name
@@ -77,6 +82,22 @@ _HINTS = {
 _DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
 """What is often dropped to be made again in the same file."""
 
+_ABOUT_NAMES = re.compile(
+    "squawk/(?:renaming-.*|ban-drop-(?:column|default|function|not-null|sequence|table|type|domain|view))"
+)
+"""What is about clients that know something by its name, or rely on what a column is."""
+_NOT_CALLED = frozenset(
+    {ObjectKind.CONSTRAINT, ObjectKind.INDEX, ObjectKind.POLICY, ObjectKind.RULE, ObjectKind.TRIGGER}
+)
+"""What statements of clients hardly ever name."""
+_SERVING = frozenset(
+    {ObjectKind.DOMAIN, ObjectKind.MATERIALIZED_VIEW, ObjectKind.TABLE, ObjectKind.TYPE, ObjectKind.VIEW}
+)
+"""What clients use by its name, whatever has the name."""
+_RENAMES_PART = re.compile(r"^\s*alter\s+index\b|\brename\s+constraint\b", re.IGNORECASE)
+_OF_TRIGGERS = frozenset({"event_trigger", "trigger"})
+"""What functions return that only the server calls."""
+
 _DROPS_ALL = re.compile("squawk/ban-drop-.*")
 """What `data/drop-cascade` says with all names, where something goes with what is dropped."""
 
@@ -105,6 +126,7 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
     if not steps:
         yield from (one for some in by_statement.values() for one in some if one.rule in ABOUT_FORM)
         return
+    own: set[Ref] = set()
     for number, step in enumerate(steps):
         remarks = by_statement.get(step.statement.start, ())
         for remark in remarks:
@@ -112,12 +134,22 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
             rules = {one.rule for one in remarks if step.action_at(one.start) == action}
             is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
             is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ())) or _is_said_better(remark, step)
-            if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:])):
-                yield remark
+            if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:], own)):
+                yield _milder(remark, step)
+        own.update(_named_by(step))
 
 
-def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
-    """Whether what squawk warns of does not happen, as far as this statement and those after it say."""
+def _named_by(step: Step) -> Iterator[Ref]:
+    """Yield what has its name from a statement, so that no client can have used it by that."""
+    yield from (one.ref for one in step.of(Makes))
+    yield from (one.after for one in step.of(Renames))
+
+
+def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step], own: Collection[Ref]) -> bool:
+    """Whether what squawk warns of does not happen, as far as this statement and those after it say.
+
+    `own` is what has its name from the statements before it.
+    """
     if not is_harmful(remark.rule, step.statement, (one.statement for one in onward[1:])):
         return True
     if not step.effects and not step.targets and step.statement.verb == "drop" and step.statement.parsed.is_guarded:
@@ -127,6 +159,8 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
         action = step.action_at(remark.start)
         done = (one for one in step.effects if isinstance(one, work) and action in (None, one.action))
         return not any(map(step.is_in_use, (table for one in done if (table := _table_of(one)) is not None)))
+    if _ABOUT_NAMES.fullmatch(remark.rule) is not None and _is_known_to_nobody(remark, step, onward, own):
+        return True
     match remark.rule:
         case "squawk/ban-alter-domain-with-add-constraint":
             domains = [one.after for one in step.of(Redefines) if isinstance(one.after, Domain)]
@@ -135,15 +169,92 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
         case "squawk/ban-drop-constraint":
             dropped = [one.ref for one in step.of(Drops) if one.ref.kind is ObjectKind.CONSTRAINT]
             return bool(dropped) and all(_is_kept(ref, step, onward) for ref in dropped)
-        case "squawk/renaming-table":
-            # The view that has the old name goes on serving those who use it.
-            renamed = [one.before for one in step.of(Renames)]
-            return bool(renamed) and all(_is_made(ref.name, ObjectKind.VIEW, onward) for ref in renamed)
+        case "squawk/ban-disable-trigger":
+            stopped = [*step.of(StopsTriggers)]
+            is_named = bool(stopped) and all(one.trigger is not None for one in stopped)
+            return is_named and all(any(enables_triggers(later, one.table) for later in onward[1:]) for one in stopped)
         case _ if _DROPS.fullmatch(remark.rule) is not None:
             dropped = [one.ref for one in step.of(Drops)]
             return bool(dropped) and all(_is_made(ref.name, ref.kind, onward) for ref in dropped)
         case _:
             return False
+
+
+def _is_known_to_nobody(remark: Remark, step: Step, onward: Sequence[Step], own: Collection[Ref]) -> bool:
+    """Whether no client can know a name that goes, or it serves them again at the end of the file."""
+    effects = [*_effects_of(remark, step)]
+    if "/renaming-" in remark.rule:
+        renamed = [one.before for one in effects if isinstance(one, Renames)]
+        return bool(renamed) and all(ref in own or _serves(ref, step.before, onward[-1].after) for ref in renamed)
+    if remark.rule == "squawk/ban-drop-default":
+        columns = [one.ref for one in effects if isinstance(one, Redefines)]
+        return bool(columns) and all(ref in own or _has_default(ref, onward[-1].after) for ref in columns)
+    gone = [one.ref for one in effects if isinstance(one, (Drops, Redefines))]
+    return bool(gone) and all(ref in own or _is_called_by_server(ref, step.before) for ref in gone)
+
+
+def _has_default(ref: Ref, end: Catalog) -> bool:
+    """Whether a column has a default again at the end of the file, or is gone, which is reported by itself."""
+    table = end.table(ref.name)
+    column = _column(ref, end)
+    if table is None or ref.part is None:
+        return False
+    return table.certainly_lacks(ref.part) if column is None else column.default is not None
+
+
+def _effects_of(remark: Remark, step: Step) -> Iterator[Effect]:
+    """Yield the effects of the action that a remark is about, and those of the statement as a whole."""
+    action = step.action_at(remark.start)
+    yield from (one for one in step.effects if action is None or one.action in (None, action))
+
+
+def _serves(ref: Ref, before: Catalog, end: Catalog) -> bool:
+    """Whether something of the old name is there at the end that does what it did."""
+    if ref.part is None:
+        found = end.type(ref.name) if ref.kind in (ObjectKind.TYPE, ObjectKind.DOMAIN) else end.relation(ref.name)
+        return ref.kind in _SERVING and found is not None
+    if ref.kind is not ObjectKind.COLUMN:
+        return False
+    old, new = before.table(ref.name), end.table(ref.name)
+    was, is_now = (None if one is None else one.column(ref.part) for one in (old, new))
+    return was is not None and is_now is not None and was.type is not None and was.type == is_now.type
+
+
+def _is_called_by_server(ref: Ref, before: Catalog) -> bool:
+    """Whether it is a function that only triggers call."""
+    found = before.functions(ref.name) if ref.kind is ObjectKind.FUNCTION else ()
+    return bool(found) and all(one.returns is not None and one.returns.name.name in _OF_TRIGGERS for one in found)
+
+
+def _milder(remark: Remark, step: Step) -> Remark:
+    """Return a remark as a note where what it is about hardly ever breaks a client."""
+    effects = [*_effects_of(remark, step)]
+    is_mild = False
+    if remark.rule == "squawk/renaming-object":
+        renamed = [one.before for one in effects if isinstance(one, Renames)]
+        is_mild = all(ref.kind in _NOT_CALLED or _is_owned(ref, step.before) for ref in renamed)
+        is_mild = is_mild if renamed else _RENAMES_PART.search(step.statement.text) is not None
+    elif remark.rule == "squawk/ban-drop-default":
+        # A client that leaves the column out goes on, and writes a null.
+        columns = [_column(one.ref, step.after) for one in effects if isinstance(one, Redefines) and one.ref.part]
+        is_mild = bool(columns) and all(map(_may_be_null, columns))
+    return replace(remark, severity=Severity.NOTE) if is_mild else remark
+
+
+def _is_owned(ref: Ref, before: Catalog) -> bool:
+    """Whether it is the sequence of a column, which fills the column whatever its name is."""
+    found = before.relation(ref.name)
+    return isinstance(found, SequenceObject) and found.owner is not None
+
+
+def _may_be_null(column: Column | None) -> bool:
+    """Whether a column certainly takes nulls; of one of which nobody knows the type, nobody knows that either."""
+    return column is not None and column.type is not None and not column.is_not_null
+
+
+def _column(ref: Ref, catalog: Catalog) -> Column | None:
+    table = catalog.table(ref.name)
+    return None if table is None or ref.part is None else table.column(ref.part)
 
 
 def _is_said_better(remark: Remark, step: Step) -> bool:
@@ -158,8 +269,9 @@ def _table_of(effect: Effect) -> Name | None:
 
 
 def _is_made(name: Name, kind: ObjectKind, onward: Sequence[Step]) -> bool:
-    """Whether something of a name is made by one of these statements."""
-    made = (one.ref for step in onward for one in step.of(Makes))
+    """Whether one of these statements makes something of a name, or gives the name to it."""
+    made = [one.ref for step in onward for one in step.of(Makes)]
+    made += (one.after for step in onward for one in step.of(Renames))
     return any(ref.name == name and ref.kind is kind for ref in made)
 
 

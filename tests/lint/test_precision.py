@@ -1,0 +1,209 @@
+"""What looks like a danger and is none, as real histories have it, beside what looks the same and is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zmig.lint.finding import Severity
+from zmig.lint.run import lint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zmig.lint.finding import Finding
+
+BASE = """
+create type mood as enum ('sad', 'ok');
+create table people (id bigint primary key, name text, mood mood, age int not null default 1, note text default '');
+create table places (id bigint primary key, city text, person_id bigint references people);
+create table towns (id bigint primary key, city text);
+create table keyed (id bigint, part int, other int);
+create unique index keyed_id on keyed (id);
+create table keys (id bigint primary key, keyed_id bigint references keyed (id));
+create function stamp() returns trigger language plpgsql as $$ begin return new; end $$;
+create function twice(x int) returns int language sql as 'select 2 * x';
+create trigger people_stamp before update on people for each row execute function stamp();
+create view grown as select id from people;
+create view young as select id from people;
+"""
+
+
+def findings(folder: Path, *files: str, back: str | None = None) -> list[Finding]:
+    """Return what is found about the last of some migrations after the base, and about its rollback."""
+    entries: list[str] = []
+    for number, text in enumerate((BASE, *files), start=1):
+        (folder / f"{number:03}_m.sql").write_text(f"-- what it is for\n{text};\n", encoding="utf-8")
+        rollback = ""
+        if back is not None and number == len(files) + 1:
+            (folder / "back.sql").write_text(f"{back};\n", encoding="utf-8")
+            rollback = ", rollback: back.sql"
+        entries.append(f"  - {{version: {number}, file: {number:03}_m.sql{rollback}}}\n")
+    head = 'manifest: 1\nlint: {severity: {rollback/missing: "off"}}\nmigrations:\n'
+    (folder / "manifest.yaml").write_text(head + "".join(entries), encoding="utf-8")
+    found = lint([folder / "manifest.yaml"], environ={}).findings
+    return [one for one in found if one.migration == f"{len(files) + 1:03}_m"]
+
+
+def severity(folder: Path, rule: str, *files: str, back: str | None = None) -> Severity | None:
+    """Return how much a rule matters in what is found; None where it finds nothing."""
+    return next((one.severity for one in findings(folder, *files, back=back) if one.rule == rule), None)
+
+
+SWAPPED = (
+    "alter type mood rename to mood_old;\ncreate type mood as enum ('ok');\n"
+    "alter table people alter mood type mood using mood::text::mood;\ndrop type mood_old"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        # what has its name from the same file, no client has used by that
+        ("alter table people add column c int;\nalter table people drop column c", "squawk/ban-drop-column"),
+        (
+            "alter table people rename name to name_old;\nalter table people add name text;\n"
+            "alter table people drop name_old",
+            "squawk/ban-drop-column",
+        ),
+        ("alter table people add column c int;\nalter table people rename c to d", "squawk/renaming-column"),
+        (
+            "alter table people rename name to old;\nalter table people add name text",
+            "squawk/renaming-column",
+        ),
+        (SWAPPED, "squawk/ban-drop-type"),
+        (SWAPPED, "squawk/renaming-object"),
+        ("create type m as enum ('a');\ndrop type mood;\nalter type m rename to mood", "squawk/ban-drop-type"),
+        (
+            "alter table people add column c int not null default 1;\nalter table people alter c drop default",
+            "squawk/ban-drop-default",
+        ),
+        ("alter table people alter age drop default, alter age set default 2", "squawk/ban-drop-default"),
+        # only the server calls it
+        ("drop trigger people_stamp on people;\ndrop function stamp()", "squawk/ban-drop-function"),
+        # triggers that fire again at the end
+        (
+            "alter table people disable trigger people_stamp;\nupdate people set age = 2 where id = 1;\n"
+            "alter table people enable trigger people_stamp",
+            "squawk/ban-disable-trigger",
+        ),
+        # the statement names all that goes
+        ("drop view grown, young cascade", "data/drop-cascade"),
+        # no migration has made it before
+        (
+            "create table if not exists n (id bigint primary key, a int);\ncreate index if not exists n_a on n (a)",
+            "squawk/require-concurrent-index-creation",
+        ),
+        (
+            "drop index keyed_id cascade;\nalter table keys add constraint keys_keyed_id_fkey foreign key (id) "
+            "references people not valid",
+            "fails/exists",
+        ),
+    ],
+)
+def test_what_is_no_danger_is_not_reported(folder: Path, sql: str, rule: str) -> None:
+    assert severity(folder, rule, sql) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule", "found"),
+    [
+        ("alter table people drop column name", "squawk/ban-drop-column", Severity.WARNING),
+        ("alter table people rename name to title", "squawk/renaming-column", Severity.WARNING),
+        (
+            "alter table people rename name to old;\nalter table people add name int",
+            "squawk/renaming-column",
+            Severity.WARNING,
+        ),
+        ("alter type mood rename to temper", "squawk/renaming-object", Severity.WARNING),
+        ("alter type mood rename value 'ok' to 'fine'", "squawk/renaming-object", Severity.WARNING),
+        ("alter table people rename constraint people_pkey to p", "squawk/renaming-object", Severity.NOTE),
+        ("alter table other.unknown rename constraint a to b", "squawk/renaming-object", Severity.NOTE),
+        ("alter index keyed_id rename to k", "squawk/renaming-object", Severity.NOTE),
+        ("alter table people alter age drop default", "squawk/ban-drop-default", Severity.WARNING),
+        ("alter table other.unknown alter age drop default", "squawk/ban-drop-default", Severity.WARNING),
+        ("alter table people alter note drop default", "squawk/ban-drop-default", Severity.NOTE),
+        ("alter table people alter age drop not null", "squawk/ban-drop-not-null", Severity.NOTE),
+        ("drop function twice(int)", "squawk/ban-drop-function", Severity.WARNING),
+        ("drop trigger people_stamp on people", "squawk/ban-drop-trigger", Severity.NOTE),
+        ("alter table people disable trigger people_stamp", "squawk/ban-disable-trigger", Severity.WARNING),
+        (
+            "alter table people disable trigger all;\nupdate people set age = 2 where id = 1;\n"
+            "alter table people enable trigger all",
+            "squawk/ban-disable-trigger",
+            Severity.WARNING,
+        ),
+        ("drop view grown cascade;\ndrop table people cascade", "data/drop-cascade", Severity.ERROR),
+        (
+            "create table if not exists people (id bigint primary key);\ncreate index p on people (name)",
+            "squawk/require-concurrent-index-creation",
+            Severity.ERROR,
+        ),
+        ("drop index keyed_id cascade", "data/drop-cascade", Severity.ERROR),
+        ("drop index keyed_id", "fails/in-the-way", Severity.ERROR),
+    ],
+)
+def test_what_looks_the_same_and_is_one_is(folder: Path, sql: str, rule: str, found: Severity) -> None:
+    assert severity(folder, rule, sql) is found
+
+
+def test_a_column_that_may_not_be_there_may_be_added(folder: Path) -> None:
+    made = "create extension postgis;\ncreate table if not exists maybe (id bigint primary key, a int)"
+    more = "alter table maybe add column if not exists a int generated always as (id * 2) stored"
+    assert severity(folder, "squawk/adding-field-with-default", made, more) is Severity.ERROR
+    assert severity(folder, "squawk/adding-field-with-default", more.replace("maybe", "people")) is Severity.ERROR
+    known = more.replace("maybe add column if not exists a", "people add column if not exists age")
+    assert severity(folder, "squawk/adding-field-with-default", known) is None
+
+
+def test_one_statement_that_cascades_is_told_once(folder: Path) -> None:
+    found = findings(folder, "drop table people, keyed cascade")
+    (message,) = [one.message for one in found if one.rule == "data/drop-cascade"]
+    assert "the constraint `places.places_person_id_fkey`" in message
+    assert "the constraint `keys.keys_keyed_id_fkey`" in message
+
+
+BRIEF = "alter table people add column c int;\nalter table places add column c int"
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (BRIEF, Severity.NOTE),
+        (f"{BRIEF};\nalter table towns add column c int", Severity.WARNING),
+        ("alter table people add column c int;\nalter table places alter id type numeric", Severity.WARNING),
+        (
+            "alter table people add column c int;\nupdate places set city = 'x' where city is null;\n"
+            "alter table places add column c int",
+            Severity.WARNING,
+        ),
+    ],
+)
+def test_brief_locks_of_two_tables_are_a_note(folder: Path, sql: str, found: Severity) -> None:
+    assert severity(folder, "lock/several-tables", sql) is found
+
+
+def test_a_rollback_is_not_asked_to_lock_one_table_after_another(folder: Path) -> None:
+    back = "alter table places drop column c;\nalter table people drop column c"
+    told = [one.file for one in findings(folder, BRIEF, back=back) if one.rule == "lock/several-tables"]
+    assert told == ["002_m.sql"]
+
+
+def test_a_rollback_that_needs_an_empty_table_is_told_so_once(folder: Path) -> None:
+    back = "alter table people add column name text not null"
+    told = [
+        one.rule for one in findings(folder, "alter table people drop column name", back=back) if "back" in one.file
+    ]
+    assert [rule for rule in told if rule in ("rollback/needs-empty-table", "lock/table-scan")] == [
+        "rollback/needs-empty-table"
+    ]
+
+
+def test_a_name_is_told_without_the_comment_after_it(folder: Path) -> None:
+    (message,) = [
+        one.message
+        for one in findings(folder, "alter table people\n  -- nobody needs it\n  alter age drop default")
+        if one.rule == "squawk/ban-drop-default"
+    ]
+    assert message == "clients that leave out `age` of `people` no longer get its default"
