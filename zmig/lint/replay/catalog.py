@@ -282,8 +282,8 @@ class Catalog:
             return True
         schema = self._schemas.get(name.schema or "")
         since = None if schema is None else schema.made_by if schema.made_by is not None else schema.known_since
-        is_told = since is not None and (schema is None or schema.made_by is not None or since < self.generation)
-        return is_told and self.certainly_lacks(Space.RELATION, name)
+        is_known = since is not None and (schema is None or schema.made_by is not None or since < self.generation)
+        return is_known and self.certainly_lacks(Space.RELATION, name)
 
     def is_gone(self, space: Space, name: Name) -> bool:
         """Whether something was dropped or renamed, and has certainly not come back."""
