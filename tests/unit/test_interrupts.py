@@ -140,6 +140,19 @@ def test_signals_of_one_event_count_as_one(first: signal.Signals, second: signal
     assert _run(body) == (["recorded", f"interrupted by {first.name}"], 128 + first)
 
 
+@pytest.mark.parametrize("first", [SIGHUP, SIGTERM])
+def test_what_a_terminal_sends_when_it_closes_changes_no_exit_code_however_late(first: signal.Signals) -> None:
+    body = """
+    try:
+        with interrupts.installed(ends_process=True):
+            wait()
+    finally:
+        os.kill(os.getpid(), signal.SIGHUP)
+        say("reports what it left")
+    """
+    assert _run(body, first) == (["reports what it left", f"interrupted by {first.name}"], 128 + first)
+
+
 def test_a_second_signal_ends_the_process_while_it_cleans_up_after_the_first() -> None:
     body = """
     with interrupts.installed():

@@ -126,7 +126,7 @@ def running(call: CommandContext, *, lock_wait_seconds: float | None, may_change
     call.output.has_acted = may_change
     with contextlib.ExitStack() as stack:
         narrate = stack.enter_context(ProgressOutput(call.output))
-        stack.enter_context(interrupts.installed())
+        stack.enter_context(interrupts.installed(ends_process=True))
         try:
             yield call.migrator(
                 observer=_both(tally, narrate, interrupts), interrupts=interrupts, lock_wait_seconds=lock_wait_seconds

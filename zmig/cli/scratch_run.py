@@ -34,7 +34,7 @@ _ERASE_LINE = "\r\x1b[2K"
 def interruptible(output: Output, *, what: str = "compared") -> Generator[Interrupts]:
     """Let signals interrupt the block, and say what that means for what was being done."""
     interrupts = SignalInterrupts(report_end=partial(_report_end, output))
-    with interrupts.installed():
+    with interrupts.installed(ends_process=True):
         try:
             yield interrupts
         except Interrupted as error:

@@ -180,13 +180,19 @@ class SignalInterrupts(Interrupts):
         return self._asked is not None
 
     @contextmanager
-    def installed(self) -> Generator[None]:
-        """Handle the signals inside the block; only in the main thread, which made this object."""
+    def installed(self, *, ends_process: bool = False) -> Generator[None]:
+        """Handle the signals inside the block; only in the main thread, which made this object.
+
+        `ends_process` says that the process ends after the block where a signal came in it.
+        """
         previous = [(number, signal.signal(number, self._handle)) for number in _handled()]
         try:
             yield
         finally:
             for number, handler in previous:
+                if ends_process and self.is_asked and _is_sighup(number):
+                    signal.signal(number, signal.SIG_IGN)  # the second one of a terminal may come late
+                    continue
                 # None stands for a handler that was not set from Python, and that Python cannot set again.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
@@ -262,8 +268,7 @@ class SignalInterrupts(Interrupts):
         if self._is_ending:
             return
         if self._asked_at is not None:
-            is_sighup = number == getattr(signal, "SIGHUP", None)
-            if not is_sighup and time.monotonic() - self._asked_at >= SECONDS_TOGETHER:
+            if not _is_sighup(number) and time.monotonic() - self._asked_at >= SECONDS_TOGETHER:
                 self._end(number)
             return
         self._asked, self._asked_at = number, time.monotonic()
@@ -279,6 +284,10 @@ def _do_as_by_default(number: int, frame: FrameType | None) -> None:
         signal.default_int_handler(number, frame)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _is_sighup(number: int) -> bool:
+    return number == getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 def _handled() -> Iterator[signal.Signals]:
