@@ -47,7 +47,8 @@ class Catalog:
 
     __slots__ = (
         "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_relations", "_schemas",
-        "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations", "roles",
+        "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations",
+        "renamed_functions", "roles",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -64,6 +65,8 @@ class Catalog:
         """What was made in a generation before this one may have changed unseen."""
         self.extensions: frozenset[str] = frozenset()
         self.roles: frozenset[str] = frozenset()
+        self.renamed_functions: frozenset[str] = frozenset()
+        """Names that functions have no longer, or not yet had, when expressions were written that call them."""
         self.dropped_on_commit: frozenset[Name] = frozenset()
         """Temporary tables that are dropped at the next commit."""
         self.generation = 0

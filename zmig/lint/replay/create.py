@@ -240,7 +240,8 @@ def table_as(
         asked = pg.Node(create_table_as_stmt=pg.CreateTableAsStmt(query=pg.Node(select_stmt=query), into=into))
         asked.create_table_as_stmt.objtype = pg.OBJECT_MATVIEW
         made = View(name, columns=names, uses=uses, is_materialized=True, made_by=made_by)
-        replay.catalog.put(replace(made, definition=tree.definition(asked)))
+        calls = tree.expression(pg.Node(select_stmt=query))
+        replay.catalog.put(replace(made, definition=tree.definition(asked), calls=calls))
         replay.make(ObjectKind.MATERIALIZED_VIEW, name)
         return
     if into.on_commit == pg.ONCOMMIT_DROP:
@@ -277,6 +278,7 @@ def view(replay: StatementReplay, statement: pg.ViewStmt) -> None:
     uses = {one: frozenset(used) for one, used in read.uses.items() if one != name}
     definition = tree.definition(pg.Node(view_stmt=statement))
     made = View(name, columns=columns, uses=uses, definition=definition, made_by=replay.generation)
+    made = replace(made, calls=tree.expression(statement.query))
     if before is None:
         # With OR REPLACE there may have been one, in use.
         replay.catalog.put(replace(made, made_by=None) if statement.replace else made)
@@ -525,6 +527,7 @@ def trigger(replay: StatementReplay, statement: pg.CreateTrigStmt) -> None:
         frozenset(columns),
         timing=timing,
         is_for_rows=statement.row,
+        condition=condition,
         events=frozenset(event for bit, event in _EVENTS.items() if statement.events & bit),
         definition=tree.definition(pg.Node(create_trig_stmt=statement)),
     )

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import partitions, tree, types
+from zmig.lint.replay import function_users, partitions, tree, types
 from zmig.lint.replay.effects import Drops, FailureCause, LosesData
 from zmig.lint.replay.objects import (
     ConstraintKind,
+    Domain,
     Index,
     LockMode,
     ObjectKind,
@@ -365,7 +366,20 @@ def _remove_user(replay: StatementReplay, table: Table, ref: Ref, below: dict[Re
     match ref.kind:
         case ObjectKind.VIEW | ObjectKind.MATERIALIZED_VIEW:
             _remove(replay, ref.name, below)
+        case ObjectKind.INDEX:
+            index = replay.catalog.index(ref.name)
+            if index is not None:
+                replay.lock(index.table, _EXCLUSIVE)
+                replay.catalog.remove(ref.name)
+        case ObjectKind.DEFAULT if ref.part is not None:
+            replay.lock(table.name, _EXCLUSIVE)
+            columns = {**table.columns, ref.part: replace(table.columns[ref.part], default=None)}
+            replay.catalog.put(replace(table, columns=columns))
+        case ObjectKind.CONSTRAINT if isinstance(domain := replay.catalog.type(ref.name), Domain):
+            kept = {name: one for name, one in domain.constraints.items() if name != ref.part}
+            replay.catalog.put_type(replace(domain, constraints=kept))
         case ObjectKind.COLUMN if ref.part is not None:
+            replay.lock(table.name, _EXCLUSIVE)
             replay.record(LosesData(ref))
             _without_column(replay, replay.table(table.name), ref.part)
         case _:
@@ -515,24 +529,15 @@ def _function(replay: StatementReplay, asked: pg.ObjectWithArgs, *, is_optional:
     kept: tuple[Function, ...] = ()
     if not asked.args_unspecified:
         kept = tuple(one for one in known if one.arguments != arguments)
-    triggers = [] if kept else _triggers_of(replay, name)
-    blockers = [Ref(ObjectKind.TRIGGER, owner, trigger) for owner, trigger in triggers]
+    gone = [one for one in known if one not in kept]
+    blockers = [*dict.fromkeys(function_users.users(replay.catalog, name, gone, kept))]
     if blockers and not cascade:
         raise in_the_way(replay, f"the function `{name.name}` cannot be dropped", blockers)
+    below: dict[Ref, None] = dict.fromkeys(blockers)
     for ref in blockers:
-        _remove_user(replay, replay.table(ref.name), ref, {})
+        _remove_user(replay, replay.table(ref.name), ref, below)
     replay.catalog.remove_functions(name, kept)
-    replay.record(Drops(Ref(ObjectKind.FUNCTION, name), tuple(blockers)))
-
-
-def _triggers_of(replay: StatementReplay, function: Name) -> list[tuple[Name, str]]:
-    found: list[tuple[Name, str]] = []
-    for node in replay.catalog.dependents(Space.FUNCTION, function):
-        table = replay.catalog.table(node.name)
-        for trigger in table.triggers.values() if table is not None else ():
-            if trigger.function == function:
-                found.append((node.name, trigger.name))
-    return found
+    replay.record(Drops(Ref(ObjectKind.FUNCTION, name), tuple(below)))
 
 
 def _schema(replay: StatementReplay, name: str, *, is_optional: bool, cascade: bool) -> None:

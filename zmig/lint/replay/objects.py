@@ -33,6 +33,7 @@ class ObjectKind(StrEnum):
     INDEX = "index"
     SEQUENCE = "sequence"
     COLUMN = "column"
+    DEFAULT = "default"
     CONSTRAINT = "constraint"
     TRIGGER = "trigger"
     POLICY = "policy"
@@ -157,7 +158,12 @@ class Expression:
     @property
     def functions(self) -> tuple[Name, ...]:
         """The functions it calls, as they are written."""
-        return self._known.functions
+        return tuple(called for called, _ in self._known.calls)
+
+    @property
+    def calls(self) -> tuple[tuple[Name, int], ...]:
+        """The same, each with how many arguments it is given."""
+        return self._known.calls
 
     @property
     def text(self) -> str:
@@ -233,7 +239,7 @@ class ReadExpression(NamedTuple):
     """What was read out of an expression."""
 
     columns: frozenset[str]
-    functions: tuple[Name, ...]
+    calls: tuple[tuple[Name, int], ...]
     never_null: frozenset[str]
     comparisons: frozenset[Comparison]
     alternatives: frozenset[Comparison]
@@ -331,6 +337,7 @@ class Trigger:
     timing: str = "after"
     is_for_rows: bool = False
     events: frozenset[Event] = frozenset()
+    condition: Expression | None = None
     definition: Definition | None = None
 
 
@@ -534,6 +541,8 @@ class View:
     is_materialized: bool = False
     triggers: Mapping[str, Trigger] = field(default_factory=dict[str, Trigger])
     definition: Definition | None = None
+    calls: Expression | None = None
+    """Its query, for the functions that it calls."""
     made_by: int | None = None
 
     @property

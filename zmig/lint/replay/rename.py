@@ -408,6 +408,7 @@ def _move_function(
     name = replay.catalog.find_function(replay.path, written) or replay.full(written)
     replay.add_target(name, Space.FUNCTION)
     after = Name(schema or name.schema, new or name.name)
+    replay.catalog.renamed_functions |= {name.name, after.name}
     moved = replay.catalog.functions(name)
     replay.catalog.remove_functions(name)
     for one in moved:

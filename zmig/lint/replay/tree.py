@@ -169,7 +169,7 @@ def expression(node: pg.Node) -> Expression | None:
 
 def _read(node: pg.Node) -> ReadExpression:
     columns: set[str] = set()
-    functions: list[Name] = []
+    calls: list[tuple[Name, int]] = []
     sequences: list[str] = []
     is_constant, has_query = True, False
     for one in walk(node):
@@ -181,7 +181,7 @@ def _read(node: pg.Node) -> ReadExpression:
         elif isinstance(one, pg.FuncCall):
             is_constant = False
             called = name(one.funcname)
-            functions.append(called)
+            calls.append((called, len(one.args)))
             if called.name == "nextval" and one.args and (shown := constant(one.args[0])) is not None:
                 sequences.append(shown)
         elif isinstance(one, pg.SQLValueFunction):
@@ -190,7 +190,7 @@ def _read(node: pg.Node) -> ReadExpression:
             is_constant, has_query = False, True
     return ReadExpression(
         frozenset(columns),
-        tuple(functions),
+        tuple(calls),
         _never_null(node),
         frozenset(_comparisons(node)),
         frozenset(_alternatives(node) or ()),
