@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
     import psycopg
 
+TYPED = """
+create type point3 as (x int, y int, note varchar(10));
+create table typed of point3;
+create table keyed of point3 (primary key (x), y with options not null default 5, check (y > 0));
+create table plain (x int, y int, note varchar(10));
+create table wider (x int, y int, note varchar(10), more int);
+insert into typed values (1, 2, 'a'); insert into keyed values (1, 2, 'a'); insert into plain values (1, 2, 'a');
+"""
 FUNCTIONS = """
 create function one() returns int language sql immutable as $$ select 1 $$;
 create function one(a int) returns int language sql immutable as $$ select a $$;
@@ -37,7 +45,70 @@ create trigger called_noted before insert on called for each row when (asked(new
 insert into defaulted values (1); insert into checked values (1); insert into indexed values (1, 1);
 insert into generated values (1);
 """
+INHERITING = """
+create table animals (id int not null, name text, constraint named check (name <> ''));
+create table dogs (id int not null, name text, breed text, constraint named check (name <> ''));
+create table cats (id int, name text);
+create table fish (id int not null, name text);
+create table birds (wings int) inherits (animals);
+create table owls (eyes int) inherits (birds);
+create table texts (id text not null, name text, constraint named check (name <> ''));
+create table plants (leaves int);
+create table ferns (leaves int);
+insert into animals values (1, 'a'); insert into dogs values (1, 'a', 'b'); insert into birds values (1, 'a', 2);
+insert into owls values (1, 'a', 2, 2);
+"""
+LIKE = """
+create type mood as enum ('sad', 'ok');
+create table source (
+    id int generated always as identity primary key, a int default 5 not null, b text collate "C" unique,
+    c int generated always as (a * 2) stored, m mood, n serial, constraint more check (a > 0),
+    constraint less check (a < 100) no inherit
+);
+create index source_low on source (lower(b)); create index source_some on source (a) where b is not null;
+create view seen as select a, b from source;
+insert into source (b) values ('x');
+"""
 CORNERS = [
+    (TYPED, [
+        "create table z of point3",
+        "create table z of point3 (x primary key)",
+        "create table z of nothing",
+        "alter table typed add column z int",
+        "alter table typed drop column y",
+        "alter table typed rename column y to z",
+        "alter table typed alter column y type bigint",
+        "alter table typed alter column y set default 7",
+        "alter table typed alter column y set not null",
+        "alter table typed add primary key (x)",
+        "alter table typed add constraint z check (x > 0)",
+        "alter table typed not of",
+        "alter table typed not of; alter table typed add column z int",
+        "alter table plain of point3",
+        "alter table wider of point3",
+        "alter table plain of point3; alter table plain drop column y",
+        "alter type point3 add attribute z int",
+        "alter type point3 add attribute z int cascade",
+        "alter type point3 add attribute x int cascade",
+        "alter type point3 drop attribute y",
+        "alter type point3 drop attribute y cascade",
+        "alter type point3 drop attribute x cascade",
+        "alter type point3 drop attribute nothing cascade",
+        "alter type point3 drop attribute if exists nothing cascade",
+        "alter type point3 alter attribute y type bigint",
+        "alter type point3 alter attribute y type bigint cascade",
+        "alter type point3 alter attribute note type varchar(20) cascade",
+        "alter type point3 alter attribute note type text cascade",
+        "alter type point3 alter attribute note type varchar(5) cascade",
+        "alter type point3 rename attribute y to z",
+        "alter type point3 rename attribute y to z cascade",
+        "alter type point3 rename attribute nothing to z cascade",
+        "alter type point3 rename to other_point",
+        "drop type point3",
+        "drop type point3 cascade",
+        "drop table typed",
+        "create table z (like typed)",
+    ]),
     (FUNCTIONS, [
         "drop function one()",
         "drop function one() cascade",
@@ -61,10 +132,56 @@ CORNERS = [
         "drop function lone(int), asked(int) cascade",
         "alter function lone(int) rename to z; drop table checked, indexed, generated; drop function z(int)",
     ]),
+    (INHERITING, [
+        "alter table dogs inherit animals",
+        "alter table cats inherit animals",
+        "alter table fish inherit animals",
+        "alter table texts inherit animals",
+        "alter table plants inherit animals",
+        "alter table ferns inherit plants",
+        "alter table animals inherit animals",
+        "alter table animals inherit owls",
+        "alter table birds inherit animals",
+        "alter table birds no inherit animals",
+        "alter table dogs no inherit animals",
+        "alter table owls no inherit birds",
+        "alter table dogs inherit animals; alter table animals add column z int default 5",
+        "alter table dogs inherit animals; alter table dogs drop column name",
+        "alter table dogs inherit animals; alter table dogs drop constraint named",
+        "alter table dogs inherit animals; alter table dogs drop column breed",
+        "alter table dogs inherit animals; alter table animals drop column name",
+        "alter table dogs inherit animals; alter table dogs no inherit animals; alter table dogs drop column name",
+        "alter table birds no inherit animals; alter table birds drop column name",
+        "alter table birds no inherit animals; alter table birds drop constraint named",
+        "alter table birds no inherit animals; drop table animals",
+        "alter table birds no inherit animals; alter table animals rename column name to called",
+        "drop table animals",
+        "drop table animals cascade",
+        "drop table birds cascade",
+    ]),
+    (LIKE, [
+        "create table z (like source)",
+        "create table z (like source including all)",
+        "create table z (like source including defaults)",
+        "create table z (like source including generated)",
+        "create table z (like source including identity)",
+        "create table z (like source including constraints)",
+        "create table z (like source including indexes)",
+        "create table z (like source including all excluding indexes)",
+        "create table z (like source including all excluding constraints excluding identity)",
+        "create table z (like source including comments including storage including statistics including compression)",
+        "create table z (like source including all, extra int primary key)",
+        "create table z (like source excluding all, extra int)",
+        "create table z (id int, like source)",
+        "create table z (like nothing)",
+        "create table z (like seen)",
+        "create table z (like mood)",
+        "create table other (like source including all); create table z (like other including all)",
+    ]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("setup", "statements"), CORNERS, ids=["functions"])
+@pytest.mark.parametrize(("setup", "statements"), CORNERS, ids=["typed", "functions", "inheriting", "like"])
 def test_a_statement_does_what_is_said(
     connect: Callable[..., psycopg.Connection], setup: str, statements: list[str]
 ) -> None:

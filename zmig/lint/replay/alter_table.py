@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import alter_column, constraints, drop, partitions, tree
+from zmig.lint.replay import alter_column, constraints, drop, inheritance, partitions, tree, typed_tables
 from zmig.lint.replay.effects import (
     Builds,
     FailureCause,
@@ -86,6 +86,7 @@ def _do(replay: StatementReplay, name: Name, command: pg.AlterTableCmd, *, is_on
     table = replay.table(name)
     if replay.catalog.relation(name) is None:
         replay.catalog.put(table)
+    typed_tables.refuse(replay, table, command.subtype)
     action(replay, table, command, is_only)
 
 
@@ -416,21 +417,6 @@ def _owner(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_
     replay.catalog.put(replace(table, owner=tree.role(command.newowner)))
 
 
-def _inherit(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = replay.relation(tree.defined(command).range_var)
-    replay.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
-    replay.catalog.put(replace(table, parents=(*table.parents, name)))
-
-
-def _no_inherit(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = replay.relation(tree.defined(command).range_var)
-    replay.lock(name, LockMode.ACCESS_SHARE)
-    parents = tuple(one for one in table.parents if one != name)
-    columns = {key: replace(one, is_inherited=bool(parents)) for key, one in table.columns.items()}
-    kept = {key: replace(one, is_inherited=bool(parents)) for key, one in table.constraints.items()}
-    replay.catalog.put(replace(table, parents=parents, columns=columns, constraints=kept))
-
-
 def _attach(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     asked = tree.defined(command).partition_cmd
     name = replay.relation(asked.name)
@@ -480,8 +466,10 @@ _ACTIONS: dict[int, Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], N
     pg.AT_DisableTrigAll: _switch_triggers(on=False),
     pg.AT_DisableTrigUser: _switch_triggers(on=False),
     pg.AT_ChangeOwner: _owner,
-    pg.AT_AddInherit: _inherit,
-    pg.AT_DropInherit: _no_inherit,
+    pg.AT_AddInherit: inheritance.inherit,
+    pg.AT_DropInherit: inheritance.no_inherit,
+    pg.AT_AddOf: typed_tables.attach,
+    pg.AT_DropOf: typed_tables.detach,
     pg.AT_AttachPartition: _attach,
     pg.AT_DetachPartition: _detach,
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import naming, rename, tree
+from zmig.lint.replay import alter_column, drop, naming, rename, tree, typed_tables
 from zmig.lint.replay.effects import FailureCause, Redefines, Renames, ScanCause, Scans
 from zmig.lint.replay.objects import (
     Composite,
@@ -24,6 +24,7 @@ from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
+    from zmig.lint.replay.objects import Table, Type, UserType
     from zmig.lint.replay.statement_replay import StatementReplay
 
 
@@ -169,19 +170,61 @@ def alter_composite(replay: StatementReplay, statement: pg.AlterTableStmt) -> No
     replay.add_target(name, Space.TYPE)
     known = replay.catalog.type(name)
     attributes = dict(known.attributes) if isinstance(known, Composite) else {}
-    for node in statement.cmds:
-        command = node.alter_table_cmd
-        declared = tree.defined(command).column_def
-        if command.subtype == pg.AT_AddColumn and (kind := replay.type(declared.type_name)) is not None:
-            attributes[declared.colname] = kind
-        elif command.subtype == pg.AT_DropColumn:
-            attributes.pop(command.name, None)
-        elif command.subtype == pg.AT_AlterColumnType and (kind := replay.type(declared.type_name)) is not None:
-            attributes[command.name] = kind
+    for number, node in enumerate(statement.cmds):
+        with replay.within_action(number):
+            _alter_attribute(replay, known, attributes, node.alter_table_cmd)
     after = Composite(name, attributes, known.made_by) if isinstance(known, Composite) else None
     if after is not None:
         replay.catalog.put_type(after)
     replay.record(Redefines(Ref(ObjectKind.TYPE, name), known, after, "attributes"))
+
+
+def _alter_attribute(
+    replay: StatementReplay, known: UserType | None, attributes: dict[str, Type], command: pg.AlterTableCmd
+) -> None:
+    """Take one action into the attributes of a type, and the tables that are of it."""
+    declared = tree.defined(command).column_def
+    name = declared.colname if command.subtype == pg.AT_AddColumn else command.name
+    if not isinstance(known, Composite):
+        return
+    if command.subtype == pg.AT_AddColumn and name in attributes and replay.catalog.is_certain(known):
+        reason = f"the type `{known.name.name}` already has an attribute `{name}`"
+        raise replay.fail(FailureCause.EXISTS, reason, "choose another name", (known.ref,))
+    is_skipped = command.missing_ok and name not in attributes
+    if command.subtype != pg.AT_AddColumn and not is_skipped:
+        typed_tables.need_attribute(replay, known, name)
+    if command.subtype == pg.AT_AlterColumnType:
+        _need_no_column(replay, known)
+    for table in typed_tables.following(replay, known.name, cascade=command.behavior == pg.DROP_CASCADE):
+        replay.lock(table.name, LockMode.ACCESS_EXCLUSIVE)
+        if not is_skipped:
+            _alter_table_of(replay, table, command)
+    if command.subtype == pg.AT_DropColumn:
+        attributes.pop(name, None)
+    elif (kind := replay.type(declared.type_name)) is not None:
+        attributes[name] = kind
+
+
+def _alter_table_of(replay: StatementReplay, table: Table, command: pg.AlterTableCmd) -> None:
+    """Do to a table what is done to its type."""
+    match command.subtype:
+        case pg.AT_AddColumn:
+            declared = tree.defined(command).column_def
+            alter_column.add(replay, table, declared, is_optional=False, is_only=False)
+        case pg.AT_DropColumn:
+            drop.column(replay, table, command.name, cascade=True)
+        case pg.AT_AlterColumnType:
+            alter_column.change_type(replay, table, command, False)
+        case _:
+            pass
+
+
+def _need_no_column(replay: StatementReplay, known: Composite) -> None:
+    """Raise StatementFails where a column has a composite type, of whose attributes none can get another type then."""
+    for table, column in replay.catalog.columns_of_type(known.name):
+        if replay.catalog.is_certain(table):
+            ref = Ref(ObjectKind.COLUMN, table.name, column.name)
+            raise drop.in_the_way(replay, f"the type `{known.name.name}` cannot be changed", (ref,))
 
 
 def create_other(replay: StatementReplay, parts: Name) -> None:

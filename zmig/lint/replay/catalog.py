@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from zmig.lint.replay.immutable_map import ImmutableMap
 from zmig.lint.replay.objects import (
@@ -241,6 +241,11 @@ class Catalog:
                 found += ((table, one) for one in columns if one.type is not None and one.type.name == name)
         return tuple(found)
 
+    def typed_tables(self, name: Name) -> tuple[Table, ...]:
+        """Return the tables that are declared to be of a composite type."""
+        on_it = (self.table(node.name) for node in self.dependents(Space.TYPE, name) if node.space is Space.RELATION)
+        return tuple(one for one in on_it if one is not None and one.of_type == name)
+
     # how sure it is
 
     def is_in_use(self, name: Name) -> bool:
@@ -438,6 +443,10 @@ class Catalog:
             self._dependents = self._dependents.put(used, (self._dependents.get(used) or frozenset()) | {node})
 
 
+def _is_of_somebody(name: Name | None) -> TypeGuard[Name]:
+    return name is not None and name.schema != BUILT_IN
+
+
 def _uses(made: Relation) -> Iterator[Node]:
     match made:
         case Table():
@@ -445,9 +454,8 @@ def _uses(made: Relation) -> Iterator[Node]:
             for constraint in made.constraints.values():
                 if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.references is not None:
                     yield Node(Space.RELATION, constraint.references)
-            for column in made.columns.values():
-                if column.type is not None and column.type.name.schema != BUILT_IN:
-                    yield Node(Space.TYPE, column.type.name)
+            of_columns = (one.type.name for one in made.columns.values() if one.type is not None)
+            yield from (Node(Space.TYPE, one) for one in (*of_columns, made.of_type) if _is_of_somebody(one))
             yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
         case View():
             yield from (Node(Space.RELATION, used) for used in made.uses)

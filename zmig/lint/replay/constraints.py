@@ -66,6 +66,13 @@ def add_column(replay: StatementReplay, table: Table, definition: pg.ColumnDef, 
     return replace(table, columns=columns, missing=table.missing - {name})
 
 
+def with_options(replay: StatementReplay, table: Table, column: Column, declared: pg.ColumnDef) -> Table:
+    """Return a table with what is declared of a column that it has from its type, or from what it is part of."""
+    for node in declared.constraints:
+        column = _with_declared(replay, table, column, node.constraint)
+    return replace(table, columns={**table.columns, column.name: column})
+
+
 def _next_value() -> Expression:
     node = tree.parse("select nextval('')").select_stmt.target_list[0].res_target.val
     made = tree.expression(node)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import access, constraints, naming, partitions, queries, reach, tree
+from zmig.lint.replay import access, columns_of, constraints, naming, partitions, queries, reach, tree, typed_tables
 from zmig.lint.replay.effects import Builds, FailureCause, OpensRows, Redefines, Skips
 from zmig.lint.replay.objects import (
     TEMPORARY,
@@ -61,11 +61,12 @@ def table(replay: StatementReplay, statement: pg.CreateStmt, *, is_foreign: bool
         persistence=persistence,
         partition_strategy=_STRATEGIES.get(statement.partspec.strategy),
         partition_key=tuple(node.partition_elem.name or None for node in statement.partspec.part_params),
-        is_whole=not statement.of_typename.names,
         empty_since=None if is_foreign else replay.generation,
         made_by=replay.generation,
     )
     is_sure = not statement.if_not_exists or _is_sure(replay, name)
+    if statement.of_typename.names:
+        made = typed_tables.of_type(replay, made, statement.of_typename)
     made = _with_elements(replay, made, statement)
     if name.schema != TEMPORARY and not statement.if_not_exists:
         replay.catalog.begin_schema(name.schema or "")
@@ -125,6 +126,7 @@ def _with_elements(replay: StatementReplay, made: Table, statement: pg.CreateStm
         elif node.HasField("constraint") and constraints.is_constraint(node.constraint):
             declared.append((node.constraint, ()))
     made = _with_inherited(replay, made, statement)
+    made = _with_options(replay, made, statement)
     for constraint, columns in declared:
         made, added = constraints.add(replay, made, constraint, columns, is_of_new_table=True)
         constraints.need_columns(replay, made, added.columns)
@@ -135,6 +137,15 @@ def _with_elements(replay: StatementReplay, made: Table, statement: pg.CreateStm
     for node in statement.table_elts:
         if node.HasField("table_like_clause"):
             made = _with_rest_like(replay, made, node.table_like_clause)
+    return made
+
+
+def _with_options(replay: StatementReplay, made: Table, statement: pg.CreateStmt) -> Table:
+    """Return a table with what is declared of columns that it has from its type, or the table that it is part of."""
+    for node in statement.table_elts:
+        column = made.column(node.column_def.colname)
+        if column is not None and not node.column_def.HasField("type_name"):
+            made = constraints.with_options(replay, made, column, node.column_def)
     return made
 
 
@@ -152,7 +163,7 @@ def _with_inherited(replay: StatementReplay, made: Table, statement: pg.CreateSt
 
 
 def _with_column(replay: StatementReplay, made: Table, declared: pg.ColumnDef) -> Table:
-    if declared.colname in made.columns:
+    if declared.colname in made.columns and declared.HasField("type_name"):
         raise _twice(replay, made, declared.colname)
     # A column of a partition, or of a typed table, may be named for its constraints alone.
     return constraints.add_column(replay, made, declared) if declared.HasField("type_name") else made
@@ -186,7 +197,12 @@ def _with_columns_like(replay: StatementReplay, made: Table, like: pg.TableLikeC
     replay.lock(name, LockMode.ACCESS_SHARE)
     source = replay.catalog.relation(name)
     if not isinstance(source, Table):
-        return replace(made, is_whole=False)
+        columns = columns_of.known(replay.catalog, name)
+        if columns is None:
+            return replace(made, is_whole=False)
+        source = Table(name, columns=columns)
+    if (twice := next((one for one in source.columns if one in made.columns), None)) is not None:
+        raise _twice(replay, made, twice)
     columns = dict(made.columns)
     for column in source.columns.values():
         kept = Column(column.name, column.type, is_not_null=column.is_not_null, collation=column.collation)
@@ -213,6 +229,9 @@ def _with_rest_like(replay: StatementReplay, made: Table, like: pg.TableLikeClau
         }
         made = replace(made, constraints={**checks, **made.constraints})
     if like.options & _LIKE_INDEXES:
+        if made.primary_key is not None and source.primary_key is not None:
+            reason = f"`{made.name.name}` would have two primary keys: its own, and that of `{source.name.name}`"
+            raise replay.fail(FailureCause.EXISTS, reason, "leave one of them out")
         for index in replay.catalog.indexes_of(source.name):
             made = constraints.copy_index(replay, made, index, parent=None)
     return made
@@ -278,7 +297,8 @@ def view(replay: StatementReplay, statement: pg.ViewStmt) -> None:
     uses = {one: frozenset(used) for one, used in read.uses.items() if one != name}
     definition = tree.definition(pg.Node(view_stmt=statement))
     made = View(name, columns=columns, uses=uses, definition=definition, made_by=replay.generation)
-    made = replace(made, calls=tree.expression(statement.query))
+    types = {one.name: one.type for one in outputs or () if one.type is not None}
+    made = replace(made, types=types, calls=tree.expression(statement.query))
     if before is None:
         # With OR REPLACE there may have been one, in use.
         replay.catalog.put(replace(made, made_by=None) if statement.replace else made)

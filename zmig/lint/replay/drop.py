@@ -27,7 +27,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from zmig.lint.replay.objects import Column, Function, Relation
+    from zmig.lint.replay.objects import Column, Constraint, Function, Relation
     from zmig.lint.replay.statement_replay import StatementFails, StatementReplay
 
 _EXCLUSIVE = LockMode.ACCESS_EXCLUSIVE
@@ -358,7 +358,12 @@ def column(replay: StatementReplay, table: Table, name: str, *, cascade: bool, i
         _remove_user(replay, table, ref, below)
     parts: list[Ref] = []
     for one in (table, *(() if is_only else replay.catalog.descendants_of(table.name))):
-        parts += _without_column(replay, replay.table(one.name), name)
+        own = one.column(name)
+        if one.name != table.name and own is not None and own.is_own:
+            kept = {**one.columns, name: replace(own, is_inherited=False, is_own=False)}
+            replay.catalog.put(replace(replay.table(one.name), columns=kept))
+        else:
+            parts += _without_column(replay, replay.table(one.name), name)
     replay.record(Drops(Ref(ObjectKind.COLUMN, table.name, name), tuple(below), tuple(parts)))
 
 
@@ -448,13 +453,22 @@ def constraint(replay: StatementReplay, table: Table, name: str, *, cascade: boo
     for one in (table, *replay.catalog.descendants_of(table.name)):
         known = replay.table(one.name)
         own = known.constraints.get(name)
-        if own is None and one.name != table.name:
+        if one.name != table.name and (own is None or _keeps_own(replay, known, own)):
             continue
         if own is not None and own.index is not None:
             replay.catalog.remove(own.index)
         kept = {key: other for key, other in known.constraints.items() if key != name}
         gone = known.missing_constraints | {name}
         replay.catalog.put(replace(known, constraints=kept, missing_constraints=gone))
+
+
+def _keeps_own(replay: StatementReplay, child: Table, own: Constraint) -> bool:
+    """Whether a constraint of what inherits a table was its own before, and stays so."""
+    replay.lock(child.name, _EXCLUSIVE)
+    if own.is_own:
+        left = {**child.constraints, own.name: replace(own, is_inherited=False, is_own=False)}
+        replay.catalog.put(replace(child, constraints=left))
+    return own.is_own
 
 
 def _has_other_key(replay: StatementReplay, table: Table, columns: tuple[str | None, ...]) -> bool:
@@ -501,9 +515,13 @@ def _type(replay: StatementReplay, written: Name, *, is_optional: bool, cascade:
     replay.add_target(name, Space.TYPE)
     known = replay.catalog.type(name)
     using = replay.catalog.columns_of_type(name)
+    typed = replay.catalog.typed_tables(name)
     blockers = [Ref(ObjectKind.COLUMN, table.name, one.name) for table, one in using]
+    blockers += (one.ref for one in typed)
     if blockers and not cascade:
         raise in_the_way(replay, f"the type `{name.name}` cannot be dropped", blockers)
+    for one in typed:
+        _remove(replay, one.name, {})
     for table, one in using:
         replay.lock(table.name, _EXCLUSIVE)
         column(replay, replay.table(table.name), one.name, cascade=True)

@@ -274,6 +274,8 @@ class Column:
     collation: str | None = None
     """Where it is said; None for that of its type."""
     is_inherited: bool = False
+    is_own: bool = False
+    """Whether it was there before it was inherited, and stays when what it is inherited from loses it."""
 
 
 class ConstraintKind(StrEnum):
@@ -311,6 +313,8 @@ class Constraint:
     on_delete: str = "no action"
     is_deferrable: bool = False
     is_inherited: bool = False
+    is_own: bool = False
+    """As of a column."""
     made_by: int | None = None
     """The generation of the catalog in which it was made."""
 
@@ -399,6 +403,8 @@ class Table:
     """What it inherits from; of a partition, the table that it is part of."""
     bound: Bound | None = None
     """Of a partition."""
+    of_type: Name | None = None
+    """The composite type that says which columns it has."""
     partition_strategy: str | None = None
     """`list`, `range` or `hash`."""
     partition_key: tuple[str | None, ...] = ()
@@ -541,6 +547,8 @@ class View:
     is_materialized: bool = False
     triggers: Mapping[str, Trigger] = field(default_factory=dict[str, Trigger])
     definition: Definition | None = None
+    types: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    """Those of its columns that are known."""
     calls: Expression | None = None
     """Its query, for the functions that it calls."""
     made_by: int | None = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import constraints, tree
+from zmig.lint.replay import constraints, tree, typed_tables
 from zmig.lint.replay.effects import FailureCause, Renames
 from zmig.lint.replay.objects import (
     Column,
@@ -77,7 +77,8 @@ def _rename_other(replay: StatementReplay, asked: pg.RenameStmt) -> None:
     match asked.rename_type:
         case pg.OBJECT_ATTRIBUTE:
             name = replay.known_type(tree.relation_name(asked.relation))
-            _rename_attribute(replay, name, asked.subname, asked.newname)
+            cascade = asked.behavior == pg.DROP_CASCADE
+            _rename_attribute(replay, name, asked.subname, asked.newname, cascade=cascade)
         case pg.OBJECT_SCHEMA:
             _rename_schema(replay, asked.subname, asked.newname)
         case pg.OBJECT_ROLE:
@@ -206,6 +207,8 @@ def _rename_column(replay: StatementReplay, name: Name, before: str, after: str,
         replay.record(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
         return
     table = replay.table(name)
+    if table.of_type is not None and replay.catalog.is_certain(table):
+        raise typed_tables.refusal(replay, table)
     _need_column(replay, table, before, after)
     for one in (table, *(() if is_only else replay.catalog.descendants_of(name))):
         if one.name != name:
@@ -363,6 +366,8 @@ def _move_type(replay: StatementReplay, name: Name, new: Name) -> None:
     if known is None:
         replay.catalog.remove_type(name)
         return
+    for one in replay.catalog.typed_tables(name):
+        replay.catalog.put(replace(one, of_type=new))
     using = replay.catalog.columns_of_type(name)
     domains = [*_domains_over(replay, name)]
     replay.catalog.remove_type(name)
@@ -389,9 +394,13 @@ def _domains_over(replay: StatementReplay, name: Name) -> Iterable[Domain]:
             yield found
 
 
-def _rename_attribute(replay: StatementReplay, name: Name, before: str, after: str) -> None:
+def _rename_attribute(replay: StatementReplay, name: Name, before: str, after: str, *, cascade: bool) -> None:
     known = replay.catalog.type(name)
     if isinstance(known, Composite):
+        typed_tables.need_attribute(replay, known, before)
+        for table in typed_tables.following(replay, name, cascade=cascade):
+            replay.lock(table.name, LockMode.ACCESS_EXCLUSIVE)
+            _rename_in(replay, table, before, after)
         attributes: Mapping[str, Type] = {after if key == before else key: one for key, one in known.attributes.items()}
         replay.catalog.put_type(replace(known, attributes=attributes))
     replay.record(Renames(Ref(ObjectKind.TYPE, name, before), Ref(ObjectKind.TYPE, name, after)))
