@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BASE = """
 create type mood as enum ('sad', 'ok');
+create type other as enum ('good');
+create domain temper as text check (value <> '');
 create table people (id bigint primary key, name text, mood mood, age int not null default 1, note text default '');
 create table places (id bigint primary key, city text, person_id bigint references people);
 create table towns (id bigint primary key, city text);
@@ -100,6 +102,17 @@ SWAPPED = (
             "references people not valid",
             "fails/exists",
         ),
+        # what is empty is built at once
+        (
+            "truncate people cascade;\ncreate index people_name on people (name)",
+            "squawk/require-concurrent-index-creation",
+        ),
+        ("truncate people cascade;\nalter table people add unique (name)", "squawk/disallowed-unique-constraint"),
+        # a name of another type's value, and no use of it
+        (
+            "alter type mood add value 'fine';\nalter type other rename value 'good' to 'fine'",
+            "transaction/enum-value",
+        ),
     ],
 )
 def test_what_is_no_danger_is_not_reported(folder: Path, sql: str, rule: str) -> None:
@@ -116,7 +129,7 @@ def test_what_is_no_danger_is_not_reported(folder: Path, sql: str, rule: str) ->
             "squawk/renaming-column",
             Severity.WARNING,
         ),
-        ("alter type mood rename to temper", "squawk/renaming-object", Severity.WARNING),
+        ("alter type mood rename to feeling", "squawk/renaming-object", Severity.WARNING),
         ("alter type mood rename value 'ok' to 'fine'", "squawk/renaming-object", Severity.WARNING),
         ("alter table people rename constraint people_pkey to p", "squawk/renaming-object", Severity.NOTE),
         ("alter table other.unknown rename constraint a to b", "squawk/renaming-object", Severity.NOTE),
@@ -142,8 +155,20 @@ def test_what_is_no_danger_is_not_reported(folder: Path, sql: str, rule: str) ->
         ),
         ("drop index keyed_id cascade", "data/drop-cascade", Severity.ERROR),
         ("drop index keyed_id", "fails/in-the-way", Severity.ERROR),
+        ("alter type mood add value 'fine';\nupdate people set mood = 'fine' where id = 1", "transaction/enum-value",
+         Severity.ERROR),
+        # rows of one value are some of a table, rows without one may be all of them
+        ("update people set age = 3 where note = 'x' and age > 3", "lock/many-rows", Severity.NOTE),
+        ("delete from people where note in ('x', 'y')", "lock/many-rows", Severity.NOTE),
+        ("update people set age = 3 where note is null", "lock/many-rows", Severity.WARNING),
+        ("update people set age = 3 from places where person_id = people.id", "lock/many-rows", Severity.WARNING),
+        ("update places set city = 'x' where id = person_id", "lock/many-rows", Severity.WARNING),
+        # a default of null has the server check a key that is null everywhere
+        ("alter table places add person bigint references people default null", "squawk/adding-foreign-key-constraint",
+         Severity.ERROR),
+        ("alter table people add t temper not null", "squawk/adding-required-field", Severity.ERROR),
     ],
-)
+)  # fmt: skip
 def test_what_looks_the_same_and_is_one_is(folder: Path, sql: str, rule: str, found: Severity) -> None:
     assert severity(folder, rule, sql) is found
 
@@ -155,6 +180,13 @@ def test_a_column_that_may_not_be_there_may_be_added(folder: Path) -> None:
     assert severity(folder, "squawk/adding-field-with-default", more.replace("maybe", "people")) is Severity.ERROR
     known = more.replace("maybe add column if not exists a", "people add column if not exists age")
     assert severity(folder, "squawk/adding-field-with-default", known) is None
+
+
+def test_what_code_compares_a_key_with_is_a_variable(folder: Path) -> None:
+    code = "begin update people set age = 2 where id = wanted; end"
+    call = f"create procedure p(wanted bigint) language plpgsql as $$ {code} $$;\ncall p(1)"
+    named = "do $$ begin execute 'alter table ' || 'people add x int'; perform 'people'; end $$"
+    assert severity(folder, "lock/many-rows", named, call) is None
 
 
 def test_one_statement_that_cascades_is_told_once(folder: Path) -> None:

@@ -115,15 +115,18 @@ def _record_added(replay: StatementReplay, table: Table, column: Column) -> None
     reason = _why_rewritten(replay, column)
     if reason is not None:
         replay.record(Rewrites(table.name, RewriteCause.ADDED_COLUMN, reason, column.name))
-        return
     has_value = column.default is not None and not column.default.is_null
+    is_filled = has_value or column.identity is not None or column.generated is Generated.STORED
+    if reason is not None and is_filled:
+        return
     if column.is_not_null and column.generated is Generated.VIRTUAL:
         reason = f"see that `{column.name}` is null in none of them"
         replay.record(Scans(table.name, _EXCLUSIVE, ScanCause.NOT_NULL, reason, column.name))
     elif column.is_not_null and not has_value and replay.catalog.may_have_rows(table):
-        reason = f"`{column.name}` must not be null and has no default"
-        replay.record(FailsIfRows(table.name, reason, column.name))
-        replay.record(Scans(table.name, _EXCLUSIVE, ScanCause.NOT_NULL, "see that there is none", column.name))
+        why = f"`{column.name}` must not be null and has no default"
+        replay.record(FailsIfRows(table.name, why, column.name))
+        if reason is None:
+            replay.record(Scans(table.name, _EXCLUSIVE, ScanCause.NOT_NULL, "see that there is none", column.name))
 
 
 def _why_rewritten(replay: StatementReplay, column: Column) -> str | None:

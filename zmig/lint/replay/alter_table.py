@@ -222,7 +222,9 @@ def _record_index(
         return
     is_partitioned = before.kind is TableKind.PARTITIONED
     for one in stored if is_partitioned else (before,):
-        replay.record(Builds(added.index if one.name == before.name else None, one.name, LockMode.ACCESS_EXCLUSIVE))
+        index_name = added.index if one.name == before.name else None
+        is_empty = not replay.catalog.may_have_rows(one)
+        replay.record(Builds(index_name, one.name, LockMode.ACCESS_EXCLUSIVE, is_of_nothing=is_empty))
     index = None if added.index is None else replay.catalog.index(added.index)
     for child in below if is_partitioned and index is not None else ():
         assert index is not None, "else nothing is gone through"
@@ -305,7 +307,8 @@ def _add_column(replay: StatementReplay, table: Table, command: pg.AlterTableCmd
         return
     for constraint, columns in constraints.declared_with(declared):
         column = replay.table(table.name).column(declared.colname)
-        has_value = column is not None and column.default is not None and not column.default.is_null
+        # The server checks a foreign key that has a default beside it, be it null.
+        has_value = column is not None and column.default is not None
         is_key = constraint.contype == pg.CONSTR_FOREIGN
         has_value = has_value or (column is not None and column.identity is not None)
         add_constraint(

@@ -437,7 +437,9 @@ def _build(replay: StatementReplay, owner: Table, made: Index, *, concurrently: 
 def _record_build(replay: StatementReplay, table_name: Name, index_name: Name | None, *, concurrently: bool) -> None:
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.SHARE
     replay.lock(table_name, mode)
-    replay.record(Builds(index_name, table_name, mode, concurrently))
+    table = replay.catalog.table(table_name)
+    is_empty = table is not None and not replay.catalog.may_have_rows(table)
+    replay.record(Builds(index_name, table_name, mode, concurrently, is_of_nothing=is_empty))
 
 
 def sequence(replay: StatementReplay, statement: pg.CreateSeqStmt) -> None:

@@ -152,6 +152,8 @@ class WritesRows(Effect):
     _: KW_ONLY
     overwrites: bool = False
     """Whether rows that it inserts may take the place of others: `on conflict do update`."""
+    is_picked: bool = False
+    """Whether they are those with a value that is written in the statement, such as a status."""
 
 
 @valueclass

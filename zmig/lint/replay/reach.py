@@ -85,7 +85,28 @@ def _is_one(node: pg.Node, table: Table | None, listed: set[str], *, has_sources
     parts = tree.strings(node.column_ref.fields)
     if len(parts) > 1:
         return parts[-2] in listed or not (has_sources or table is None or parts[-2] == table.name.name)
-    return not has_sources and table is not None and table.certainly_lacks(parts[-1])
+    return not has_sources and table is not None and bool(table.columns) and parts[-1] not in table.columns
+
+
+def is_picked(where: pg.Node) -> bool:
+    """Whether a condition asks for rows with a value that is written there, such as a status."""
+    return any(_has_value(one) for one in _all_that_hold(where) if tree.kind_of(one))
+
+
+def _has_value(node: pg.Node) -> bool:
+    if not node.HasField("a_expr") or tree.strings(node.a_expr.name)[-1:] != ["="]:
+        return False
+    one = node.a_expr
+    if one.kind == pg.AEXPR_IN:
+        return one.lexpr.HasField("column_ref") and all(map(_is_value, one.rexpr.list.items))
+    pairs = ((one.lexpr, one.rexpr), (one.rexpr, one.lexpr))
+    return any(left.HasField("column_ref") and _is_value(right) for left, right in pairs)
+
+
+def _is_value(node: pg.Node) -> bool:
+    if node.HasField("type_cast"):
+        return _is_value(node.type_cast.arg)
+    return node.HasField("a_const") and not (node.a_const.HasField("boolval") or node.a_const.isnull)
 
 
 def record_read(replay: StatementReplay, query: pg.SelectStmt) -> None:

@@ -41,7 +41,7 @@ def update(replay: StatementReplay, statement: pg.UpdateStmt) -> None:
     columns = [node.res_target.name for node in statement.target_list]
     name = _target(replay, statement)
     reached = reach.extent(statement.where_clause, _table(replay, name), statement.from_clause)
-    _write(replay, name, RowChange.UPDATE, reached, columns)
+    _write(replay, name, RowChange.UPDATE, reached, columns, is_picked=reach.is_picked(statement.where_clause))
 
 
 def delete(replay: StatementReplay, statement: pg.DeleteStmt) -> None:
@@ -49,7 +49,7 @@ def delete(replay: StatementReplay, statement: pg.DeleteStmt) -> None:
     _read(replay, statement)
     name = _target(replay, statement)
     reached = reach.extent(statement.where_clause, _table(replay, name), statement.using_clause)
-    _write(replay, name, RowChange.DELETE, reached, ())
+    _write(replay, name, RowChange.DELETE, reached, (), is_picked=reach.is_picked(statement.where_clause))
 
 
 def merge(replay: StatementReplay, statement: pg.MergeStmt) -> None:
@@ -80,7 +80,7 @@ def _target(replay: StatementReplay, statement: pg.UpdateStmt | pg.DeleteStmt) -
 
 def _write(
     replay: StatementReplay, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str], *,
-    overwrites: bool = False,
+    overwrites: bool = False, is_picked: bool = False,
 ) -> None:  # fmt: skip
     if name is None:
         return
@@ -90,7 +90,7 @@ def _write(
     if table is not None:
         constraints.need_columns(replay, table, columns)
     replay.lock(name, LockMode.ROW_EXCLUSIVE)
-    replay.record(WritesRows(name, change, extent, columns, overwrites=overwrites))
+    replay.record(WritesRows(name, change, extent, columns, overwrites=overwrites, is_picked=is_picked))
     for event in _EVENTS[change]:
         fire(replay, name, event, columns)
     if table is None or change in (RowChange.DELETE, RowChange.UPDATE):

@@ -55,13 +55,15 @@ def unbounded(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
                     f"change them {_BATCHES.format()}",
                 )
             else:
-                yield step.remark(
+                many = step.remark(
                     "lock/many-rows",
                     one,
                     f"all rows of `{name}` for which the condition holds are {_CHANGES[one.change]} in one "
                     "transaction, and stay locked until the last one is done",
                     f"unless they are few, change them {_BATCHES.format()}",
                 )
+                # Rows with one value of a column are some of a table, as a rule.
+                yield replace(many, severity=Severity.NOTE) if one.is_picked else many
 
 
 def _added(step: Step, one: WritesRows) -> Remark | None:

@@ -78,6 +78,10 @@ def control(entry: Entry) -> Iterator[Remark]:
                 )
 
 
+_ALTERS_TYPE = re.compile(r"alter\s+type\b", re.IGNORECASE)
+"""What names a value without using it: to add or rename one, of this type or another."""
+
+
 def enum_value(entry: Entry) -> Iterator[Remark]:
     """Enum values that are used in the transaction that adds them to a type that existed before."""
     for file, is_transactional in entry.sql_files:
@@ -90,7 +94,7 @@ def enum_value(entry: Entry) -> Iterator[Remark]:
                 if effect.type.name not in types:
                     value = effect.value.replace("'", "''")
                     added[f"'{value}'"] = statement.line
-            elif added and statement.verb != "comment":
+            elif added and statement.verb != "comment" and _ALTERS_TYPE.match(statement.text) is None:
                 yield from _uses(file, statement, added)
 
 

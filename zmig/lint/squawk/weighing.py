@@ -158,6 +158,7 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step], own: Collec
     if work is not None and step.targets:
         action = step.action_at(remark.start)
         done = (one for one in step.effects if isinstance(one, work) and action in (None, one.action))
+        done = (one for one in done if not (isinstance(one, Builds) and one.is_of_nothing))
         return not any(map(step.is_in_use, (table for one in done if (table := _table_of(one)) is not None)))
     if _ABOUT_NAMES.fullmatch(remark.rule) is not None and _is_known_to_nobody(remark, step, onward, own):
         return True
