@@ -95,7 +95,11 @@ def test_no_guess_names_a_command_that_takes_away_or_records() -> None:
         ("resume m.yaml a b", "`zmig resume` takes one name at most, and got 2", "see `zmig resume --help`"),
         ("baseline --reason x", "`zmig baseline` needs `--to VERSION`", "see `zmig baseline --help`"),
         ("create --python --repeatable x", "`--python` and `--repeatable` exclude each other", "write one of them"),
-        ("lint --format xml", "unknown format `xml`: text, json, github, gitlab, sarif, junit", "`--format json`"),
+        (
+            "lint --format xml",
+            "unknown format `xml`: text, json, github, gitlab, sarif, junit, rdjson, rdjsonl",
+            "`--format json`",
+        ),
         ("lint --fail-on all", "unknown fail-on `all`: note, warning, error, never", "write `--fail-on warning`"),
         ("db", "`zmig db` needs an action: start, stop, url, psql", "write `zmig db start`"),
         ("migrate status", "unknown command `migrate`", "write `zmig status`"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zmig.lint.tried import TrialReport
     from zmig.process.interrupts import Interrupts
 
-_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit", "rdjson", "rdjsonl")
 _AUTO = "auto"
 _LEVELS = ("note", "warning", "error", "never")
 

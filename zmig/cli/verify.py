@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.lint.run import Report
     from zmig.process.interrupts import Interrupts
 
-_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit", "rdjson", "rdjsonl")
 
 
 class VerifyOptions(Options):

@@ -49,7 +49,9 @@ class Remark:
     fix: tuple[str, ...] = ()
     """The corrected SQL: one text for each migration that it takes."""
     replaced: tuple[int, int] | None = None
-    """What a fix of one migration can replace as it is, by offsets; None where it cannot."""
+    """What can be replaced where it is, by offsets; None where a fix is more than that."""
+    replacement: str = ""
+    """What to put there."""
 
 
 class Region(NamedTuple):
@@ -84,7 +86,13 @@ class Finding:
     fix: tuple[str, ...] = ()
     """The corrected SQL: one text for each migration that it takes."""
     replaced: Region | None = None
-    """What a fix of one migration can replace as it is; None where it cannot."""
+    """What can be replaced where it is; None where a fix is more than that."""
+    replacement: str = ""
+    """What to put there."""
+    octets: Region | None = None
+    """Where it is, with columns that count octets of UTF-8; None where only the characters are known."""
+    replaced_octets: Region | None = None
+    """The same of what can be replaced."""
 
     @property
     def problem(self) -> Problem:
@@ -114,6 +122,9 @@ def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Find
         text=place.text,
         fix=remark.fix,
         replaced=_region(source, remark.replaced),
+        replacement=remark.replacement,
+        octets=_octets(source, (remark.start, max(remark.end, remark.start + 1))),
+        replaced_octets=_octets(source, remark.replaced),
     )
 
 
@@ -121,6 +132,15 @@ def _region(source: Source, span: tuple[int, int] | None) -> Region | None:
     if span is None:
         return None
     return Region(*source.line_and_column(span[0]), *source.line_and_column(span[1]))
+
+
+def _octets(source: Source, span: tuple[int, int] | None) -> Region | None:
+    found = _region(source, span)
+    if found is None:
+        return None
+    starts = (len(source.line_text(line)[: column - 1].encode()) + 1 for line, column in (found[:2], found[2:]))
+    column, end_column = starts
+    return Region(found.line, column, found.end_line, end_column)
 
 
 def of_problem(problem: Problem, rule: str, severity: Severity, *, file: str, migration: str | None = None) -> Finding:

@@ -240,6 +240,8 @@ def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             hint=None if one.hint is None else outside.unquoted(one.hint, one.file),
             fix=(),
             replaced=None,
+            replacement="",
+            replaced_octets=None,
             facts=tuple(outside.unquoted(fact, one.file) for fact in one.facts),
         )
         if one.file in hidden

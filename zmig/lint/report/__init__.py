@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.report import github, gitlab, json, junit, sarif, text
+from zmig.lint.report import github, gitlab, json, junit, rdjson, sarif, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,5 +18,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "gitlab": gitlab.render,
     "sarif": sarif.render,
     "junit": junit.render,
+    "rdjson": rdjson.render,
+    "rdjsonl": rdjson.render_lines,
 }
 """By the name that `--format` takes."""

@@ -70,8 +70,7 @@ def _result(finding: Finding, index: int) -> dict[str, object]:
 def _fix(finding: Finding, replaced: Region) -> dict[str, object]:
     line, column, end_line, end_column = replaced
     deleted = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
-    # The semicolon after the statement stays.
-    change = {"deletedRegion": deleted, "insertedContent": {"text": finding.fix[0].removesuffix(";")}}
+    change = {"deletedRegion": deleted, "insertedContent": {"text": finding.replacement}}
     return {
         "description": {"text": finding.hint or finding.message},
         "artifactChanges": [{"artifactLocation": _artifact(finding.file), "replacements": [change]}],

@@ -307,6 +307,7 @@ def remark(
                 end=end,
                 fix=advice.fix,
                 replaced=(statement.start, statement.end) if is_whole else None,
+                replacement=advice.fix[0].removesuffix(";") if is_whole else "",  # the semicolon after it stays
             )
     text, hint = said.get("message"), said.get("help")
     message = _lower((text if isinstance(text, str) else rule).strip().rstrip("."))
