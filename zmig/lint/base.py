@@ -282,7 +282,9 @@ def _redeclared(entry: Entry, known: BaseEntry) -> Iterator[Remark]:
             "make it a migration of its own" if Kind.REPEATABLE in (kind, known.kind) else "leave the file as it was"
         )
         yield entry.remark("base/kind", "kind", message, f"write `kind: {known.kind.value}`, or {again}")
-    if entry.sql is not None and entry.declaration.batch is None:
+    # What is declared alike runs alike, and to know how, a file has to be read.
+    is_alike = entry.declaration.transaction == known.transaction
+    if entry.sql is not None and entry.declaration.batch is None and not is_alike:
         before, now = entry.sql.is_transactional(known.transaction), entry.is_transactional
         if before != now:
             how = ("without a transaction", "in one transaction")

@@ -8,6 +8,7 @@ from zmig.errors import ManifestError
 from zmig.lint import sql_file
 from zmig.lint.finding import Remark
 from zmig.lint.inside import inside
+from zmig.lint.lazy import Lazy
 from zmig.manifest import yaml_parser
 from zmig.model import Kind, Language
 from zmig.planning.plan import Action, Plan, Step
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from zmig.project.inclusion import LoadedManifest
 
 
+_NOTHING: Lazy[Inside | None] = Lazy(lambda: None)
+
+
 @valueclass
 class Entry:
     """One entry of a manifest with everything that was read for it; a file that could not be read is None."""
@@ -40,14 +44,22 @@ class Entry:
     rollback: SqlFile | None = None
     verify: SqlFile | None = None
     """The file that holds its verify query."""
-    inside: Inside | None = None
-    """What its file runs that its statements do not show."""
-    rollback_inside: Inside | None = None
-    """What its rollback, a file or a function of its Python file, runs that no statement shows."""
+    within: Lazy[Inside | None] = _NOTHING
+    within_rollback: Lazy[Inside | None] = _NOTHING
     has_code_rollback: bool = False
     """Whether its Python file defines `rollback(ctx)`."""
     is_rollback: bool = False
     """Whether it stands for the rollback of an entry: its SQL file is the one that undoes it."""
+
+    @property
+    def inside(self) -> Inside | None:
+        """What its file runs that its statements do not show."""
+        return self.within.value
+
+    @property
+    def rollback_inside(self) -> Inside | None:
+        """What its rollback, a file or a function of its Python file, runs that no statement shows."""
+        return self.within_rollback.value
 
     @property
     def name(self) -> str:
@@ -93,8 +105,8 @@ class Entry:
             python=self.python if self.rollback is None and self.has_code_rollback else None,
             rollback=None,
             verify=None,
-            inside=self.rollback_inside,
-            rollback_inside=None,
+            within=self.within_rollback,
+            within_rollback=_NOTHING,
             is_rollback=True,
         )
 
@@ -228,9 +240,9 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
     if declaration.rollback is not None and declaration.rollback.lower().endswith(".sql"):
         path = opened.folder.path(declaration.rollback)
         rollback = files.sql(path, declaration, is_rollback=True)
-    undoing = None if rollback is None else inside.of_sql(rollback)
+    undoing = _within(rollback)
     if migration is None or migration.file is None:
-        return Entry(declaration, rollback=rollback, verify=verify, rollback_inside=undoing)
+        return Entry(declaration, rollback=rollback, verify=verify, within_rollback=undoing)
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), text_file.read(migration.file))
         has_code_rollback = migration.has_code_rollback
@@ -239,13 +251,16 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
             python=python,
             rollback=rollback,
             verify=verify,
-            inside=inside.of_python(python, "execute"),
-            rollback_inside=inside.of_python(python, "rollback") if rollback is None else undoing,
+            within=Lazy(lambda: inside.of_python(python, "execute")),
+            within_rollback=Lazy(lambda: inside.of_python(python, "rollback")) if rollback is None else undoing,
             has_code_rollback=has_code_rollback,
         )
     sql = files.sql(migration.file, declaration)
-    within = None if sql is None else inside.of_sql(sql)
-    return Entry(declaration, sql=sql, rollback=rollback, verify=verify, inside=within, rollback_inside=undoing)
+    return Entry(declaration, sql=sql, rollback=rollback, verify=verify, within=_within(sql), within_rollback=undoing)
+
+
+def _within(file: SqlFile | None) -> Lazy[Inside | None]:
+    return _NOTHING if file is None else Lazy(lambda: inside.of_sql(file))
 
 
 def _unfit_verify(migration: Migration) -> Iterator[Problem]:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.errors import ManifestError, Problem
 from zmig.lint import session
 from zmig.lint.finding import Remark
+from zmig.lint.lazy import Lazy
 from zmig.sql import fast_path, lexer, script, tool_markers
 from zmig.sql.buffer import Window
 from zmig.sql.token_reader import Reader
 from zmig.text.places import Source
-from zmig.valueclass import replace, valueclass
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from dataclasses import KW_ONLY
 
     from zmig.sql.command import Command
@@ -71,6 +72,10 @@ class FileStatement:
     """Where findings about it are, where its text is not in the file as it is: it is put together, or a function's."""
     facts: tuple[str, ...] = ()
     """What findings about it say of where it comes from."""
+    _actions: list[tuple[Action, ...]] = field(
+        default_factory=list["tuple[Action, ...]"], init=False, repr=False, compare=False
+    )
+    """Its actions, once somebody has asked for them."""
 
     @property
     def verb(self) -> str:
@@ -108,8 +113,13 @@ class FileStatement:
         return self.raw.offset + len(self.raw.text) if self.shown is None else self.shown.end
 
     @property
-    def actions(self) -> Iterator[Action]:
-        """Yield the actions of an ALTER TABLE; nothing for any other statement."""
+    def actions(self) -> tuple[Action, ...]:
+        """The actions of an ALTER TABLE; nothing for any other statement."""
+        if not self._actions:
+            self._actions.append(tuple(self._read_actions()))
+        return self._actions[0]
+
+    def _read_actions(self) -> Iterator[Action]:
         begin = self.parsed.actions
         if begin is None:
             return
@@ -126,22 +136,62 @@ class FileStatement:
 
 
 @valueclass
+class Script:
+    """What is in the text of an SQL file."""
+
+    statements: tuple[FileStatement, ...]
+    skipped: tuple[Span, ...]
+    rows: tuple[Span, ...]
+    problems: tuple[Problem, ...]
+    refusing: Lazy[FileStatement | None]
+    """The first statement that cannot run inside a transaction."""
+
+    @classmethod
+    def of(
+        cls,
+        statements: Iterable[FileStatement],
+        *,
+        skipped: Iterable[Span] = (),
+        rows: Iterable[Span] = (),
+        problems: tuple[Problem, ...] = (),
+    ) -> Script:
+        """Return what is in a text of these statements."""
+        found = tuple(statements)
+        refusing = Lazy(lambda: next((one for one in found if one.command.refuses_transaction), None))
+        return cls(found, tuple(skipped), tuple(rows), problems, refusing)
+
+
+@valueclass
 class SqlFile:
-    """One SQL file."""
+    """One SQL file. Its statements are split when somebody first asks for them, or for anything that takes them."""
 
     _: KW_ONLY
     source: Source
     text: str
     """What is parsed: the source, with a name in place of every variable."""
-    statements: tuple[FileStatement, ...]
-    skipped: tuple[Span, ...]
-    """Whole statements that only read or write rows, after the first thousand; at most about 64 KiB each."""
-    rows: tuple[Span, ...]
-    """The rows that are after a COPY, each with its closing line."""
-    problems: tuple[Problem, ...]
-    """Why the text stops being a script, if it does."""
+    script: Lazy[Script]
     is_inside: bool = False
     """Whether its statements are within those of another file, or within Python: see `zmig.lint.inside`."""
+
+    @property
+    def statements(self) -> tuple[FileStatement, ...]:
+        """Its statements, without those that are skipped."""
+        return self.script.value.statements
+
+    @property
+    def skipped(self) -> tuple[Span, ...]:
+        """Whole statements that only read or write rows, after the first thousand; at most about 64 KiB each."""
+        return self.script.value.skipped
+
+    @property
+    def rows(self) -> tuple[Span, ...]:
+        """The rows that are after a COPY, each with its closing line."""
+        return self.script.value.rows
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why the text stops being a script, if it does."""
+        return self.script.value.problems
 
     @property
     def path(self) -> str:
@@ -151,7 +201,7 @@ class SqlFile:
     @property
     def refusing(self) -> FileStatement | None:
         """The first statement that cannot run inside a transaction."""
-        return next((one for one in self.statements if one.command.refuses_transaction), None)
+        return self.script.value.refusing.value
 
     def is_transactional(self, declared: bool | None) -> bool:
         """Whether zmig runs it in one transaction, if the manifest says `declared`."""
@@ -188,7 +238,11 @@ def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = 
         script_text = _VARIABLE.sub(lambda found: "v" + re.sub(r"\W", "_", found[0])[1:], script_text)
     if is_batch:
         script_text = _PLACEHOLDER.sub(lambda found: "1" * len(found[0]), script_text)
-    reading = _Reading(script_text, path)
+    return SqlFile(source=Source(path, text), text=script_text, script=Lazy(lambda: _script(script_text, path)))
+
+
+def _script(text: str, path: str) -> Script:
+    reading = _Reading(text, path)
     settings = session.Session(path)
     statements: list[FileStatement] = []
     problems: tuple[Problem, ...] = ()
@@ -198,20 +252,13 @@ def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = 
             settings.follow(statement)
     except ManifestError as error:
         problems = error.problems
-    if not problems and tool_markers.may_hold(script_text):
+    if not problems and tool_markers.may_hold(text):
         spans = sorted([*((one.start, one.end) for one in statements), *reading.skipped, *reading.rows])
-        mark = tool_markers.find(script_text, spans)
+        mark = tool_markers.find(text, spans)
         if mark is not None:
-            place = script.location(script_text, mark.offset, path=path)
+            place = script.location(text, mark.offset, path=path)
             problems = (tool_markers.problem(mark, place, path=path),)
-    return SqlFile(
-        source=Source(path, text),
-        text=script_text,
-        statements=tuple(statements),
-        skipped=tuple(reading.skipped),
-        rows=tuple(reading.rows),
-        problems=problems,
-    )
+    return Script.of(statements, skipped=reading.skipped, rows=reading.rows, problems=problems)
 
 
 class _Reading:

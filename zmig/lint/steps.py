@@ -7,7 +7,7 @@ everything that this has made is in use.
 from __future__ import annotations
 
 import re
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.lint.finding import Remark
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zmig.lint.inside.inside import Inside
     from zmig.lint.inside.part import Part
     from zmig.lint.replay.objects import Node
-    from zmig.lint.sql_file import Action, FileStatement, SqlFile
+    from zmig.lint.sql_file import FileStatement, SqlFile
     from zmig.sql.token_reader import Name
 
 One = TypeVar("One", bound=Effect)
@@ -85,20 +85,17 @@ class Step:
                 found = self.before.functions(target.name)
                 return not found or any(one.made_by not in self.before.new_generations for one in found)
 
-    @cached_property
-    def _actions(self) -> tuple[Action, ...]:
-        return tuple(self.statement.actions)
-
     def action_at(self, offset: int) -> int | None:
         """Return which action of an ALTER TABLE is at an offset in the file; None where there is none."""
-        numbered = enumerate(self._actions)
+        numbered = enumerate(self.statement.actions)
         return next((number for number, one in numbered if one.start <= offset < one.end), None)
 
     def remark(self, rule: str, effect: Effect, message: str, hint: str) -> Remark:
         """Return a remark about one of its effects, at the action that has it."""
         start, end = self.statement.start, self.statement.end
-        if effect.action is not None and effect.action < len(self._actions):
-            action = self._actions[effect.action]
+        actions = self.statement.actions if effect.action is not None else ()
+        if effect.action is not None and effect.action < len(actions):
+            action = actions[effect.action]
             start, end = action.start, action.end
         return Remark(rule, message, hint, self.file.source, start=start, end=end, facts=self.statement.facts)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zmig.lint import session, sql_file
 from zmig.lint.inside import called, code, constants, plpgsql, python_code
 from zmig.lint.inside.part import Part
+from zmig.lint.lazy import Lazy
+from zmig.lint.sql_file import Script
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -85,7 +87,8 @@ def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Par
                 own.append((replace(one, raw=raw, path=path, is_utc=is_utc), part))
         statements += (one for one, _ in own if one.shown is None)
         by_host[0 if host is None else host.start] = tuple(own)
-    file = replace(read, source=source, statements=tuple(sorted(statements, key=lambda one: one.start)), is_inside=True)
+    script = Script.of(sorted(statements, key=lambda one: one.start), skipped=read.skipped, rows=read.rows)
+    file = replace(read, source=source, script=Lazy(lambda: script), is_inside=True)
     return Inside(file, by_host)
 
 
