@@ -37,6 +37,7 @@ class LintOptions(Options):
     explain: str | None
     rules: bool
     sizes: str | None
+    no_cache: bool
 
 
 def run(call: CommandContext, options: LintOptions) -> ExitCode:
@@ -84,7 +85,7 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
                 trial=lambda gathered, compared: _try(call, options, gathered, compared, interrupts),
             )
     else:
-        report = linter.lint(paths, environ=call.environ, base=options.base, sizes=sizes)
+        report = linter.lint(paths, environ=call.environ, base=options.base, sizes=sizes, is_kept=not options.no_cache)
     _print(call, report, form)
     return _exit_code(report, fail_on)
 
@@ -177,8 +178,9 @@ def _print(call: CommandContext, report: Report, form: str) -> None:
     if form != "text":
         if printed := FORMATS[form](report.renamed(git.from_repository(Path.cwd()))):
             call.output.data(printed)
-    elif report.findings:
-        call.output.data_lines(text.lines(report))
+    else:
+        for block in text.blocks(report):  # in which secrets are looked for one by one: hardly any may hold one
+            call.output.data_lines(block)
     call.output.note(text.summary(report))
 
 
@@ -249,6 +251,9 @@ COMMAND = Command(
             "files into entries where that is needed",
         ),
         Option("--dry-run", "with --fix: print the changes as a diff, and write nothing"),
+        Option(
+            "--no-cache", "look at all files again, and keep nothing of what is found in `.zmig/` beside the manifest"
+        ),
         Option("--explain", "print the page of a rule, with an example that is reported and one that is not", "RULE"),
         Option("--rules", "list every rule, with how much it matters to this manifest"),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import ignores, sizes
+from zmig.lint.cache.findings import Found
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.registry import RULES, severities
 from zmig.lint.registry import of_problem as rule_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.lint.base import Comparison
+    from zmig.lint.cache.cache import Cache
     from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.registry import Severities
@@ -125,6 +127,10 @@ class CheckContext:
     """What squawk says of SQL files, by their `id`."""
     unread: Collection[int] = ()
     """The files that squawk could not read, by their `id`."""
+    not_checked: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Those of them that are reported as such, as they are called."""
+    unknown: Mapping[int, Sequence[str]] = field(default_factory=dict[int, "list[str]"])
+    """The rules by which squawk found something in files, by their `id`, and which zmig does not know."""
     strays: Sequence[Remark] = ()
     """What is wrong with the folders of its files."""
     base: Comparison | None = None
@@ -149,9 +155,25 @@ class CheckContext:
         if entry.version in self.tried:
             yield from (code for code, rule in RULES.items() if rule.needs is Needs.SERVER)
 
+    def unread_in(self, entry: Entry) -> list[str]:
+        """Return the files of an entry that are reported as such that squawk could not read."""
+        return [self.not_checked[one] for one in _given_to_squawk(entry) if one in self.not_checked]
+
+    def unknown_in(self, entry: Entry) -> list[str]:
+        """Return the rules of squawk that found something of an entry, and that zmig does not know."""
+        return [name for one in _given_to_squawk(entry) for name in self.unknown.get(one, ())]
+
     def is_new(self, entry: Entry) -> bool:
         """Whether an entry is known not to be applied, so that nobody uses what it makes."""
         return self.base is not None and entry.version in self.base.new
+
+
+def _given_to_squawk(entry: Entry) -> Iterator[int]:
+    """Yield the `id` of what squawk checks of an entry."""
+    if entry.sql is not None:
+        yield id(entry.sql)
+    if entry.inside is not None:
+        yield id(entry.inside.file)
 
 
 @slotted
@@ -168,37 +190,117 @@ class Evidence:
     """What is there after all of them; None without the grammar."""
 
 
-def check(gathered: Gathered, context: CheckContext, *, evidence: Evidence | None = None) -> list[Finding]:
-    """Return the findings about a manifest, those it includes and their files; `evidence` gets what they come from."""
+def check(
+    gathered: Gathered, context: CheckContext, *, evidence: Evidence | None = None, cache: Cache | None = None
+) -> list[Finding]:
+    """Return the findings about a manifest, those it includes and their files.
+
+    `evidence` gets what they come from; `cache` has what was found before, and gets what is found now.
+    """
     root = gathered.settings
     weights = {
         id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
     }
     findings = [*_of_no_entry(gathered, context, weights)]
-    replayed = _replayed(gathered, context)
-    version = root.postgres_version
-    for entry in gathered.entries:
-        for file in entry.read_files:
-            for problem in file.problems:
-                rule = rule_of(problem.code)
-                findings.append(of_problem(problem, rule, Severity.ERROR, file="", migration=entry.name))
-        weight = weights[id(entry.manifest)]
-        steps: Sequence[Step] = ()
-        undoing: Undoing | None = None
-        if replayed is not None and not is_replaced(entry, gathered):
-            before = replayed.catalog
-            steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
-            if evidence is not None:
-                evidence.before[entry.version], evidence.steps[entry.version] = before, steps
-            if context.examines(entry):
-                undoing = replayed.undoing(entry, steps, version=version)
-        remarks = _unignored(entry, context, (steps, undoing), weight, gathered.postgres_version(entry))
-        if evidence is not None:
-            evidence.remarks[entry.version] = [one for one in remarks if weight[one.rule] is not None]
-        findings += _weighed(remarks, weight, entry.name)
-    if evidence is not None and replayed is not None:
-        evidence.end = replayed.catalog
+    history = None if context.grammar is None else _History(gathered, context, context.grammar, cache)
+    for position, entry in enumerate(gathered.entries):
+        found = None if cache is None else cache.known(position)
+        if found is None:
+            own = _findings(position, gathered, context, weights[id(entry.manifest)], history, evidence)
+            found = Found(own, context.unread_in(entry), context.unknown_in(entry))
+            if cache is not None:
+                cache.keep(position, found)
+        findings += found.findings
+    if history is not None:
+        history.end(evidence)
     return findings
+
+
+def _findings(
+    position: int, gathered: Gathered, context: CheckContext, weight: Severities, history: _History | None,
+    evidence: Evidence | None,
+) -> list[Finding]:  # fmt: skip
+    """Return what is found of one entry."""
+    entry = gathered.entries[position]
+    findings = [
+        of_problem(problem, rule_of(problem.code), Severity.ERROR, file="", migration=entry.name)
+        for file in entry.read_files
+        for problem in file.problems
+    ]
+    steps: Sequence[Step] = ()
+    undoing: Undoing | None = None
+    if history is not None and (evidence is not None or context.examines(entry)):
+        steps, undoing = history.at(position, evidence)
+    remarks = _unignored(entry, context, (steps, undoing), weight, gathered.postgres_version(entry))
+    if evidence is not None:
+        evidence.remarks[entry.version] = [one for one in remarks if weight[one.rule] is not None]
+    return [*findings, *_weighed(remarks, weight, entry.name)]
+
+
+class _History:
+    """The entries of a manifest, replayed as far as somebody asks for them."""
+
+    def __init__(self, gathered: Gathered, context: CheckContext, grammar: Grammar, cache: Cache | None) -> None:
+        self._gathered = gathered
+        self._context = context
+        self._grammar = grammar
+        self._cache = cache
+        self._replaced = replaced(gathered)
+        self._replayed: Replayed | None = None
+        self._position = 0
+        """The entry that comes next."""
+
+    def at(self, position: int, evidence: Evidence | None) -> tuple[Sequence[Step], Undoing | None]:
+        """Return the steps of an entry that is later than those before, and its rollback where it is examined."""
+        replayed = self._before(position)
+        entry = self._gathered.entries[position]
+        before, steps = replayed.catalog, self._follow(replayed)
+        if self._is_replaced(position):
+            return (), None
+        if evidence is not None:
+            evidence.before[entry.version], evidence.steps[entry.version] = before, steps
+        if not self._context.examines(entry):
+            return steps, None
+        return steps, replayed.undoing(entry, steps, version=self._gathered.settings.postgres_version)
+
+    def end(self, evidence: Evidence | None) -> None:
+        """Take note of what is there after all entries."""
+        if evidence is not None:
+            evidence.end = self._before(len(self._gathered.entries)).catalog
+        if self._replayed is not None:
+            self._keep(self._replayed)
+
+    def _before(self, position: int) -> Replayed:
+        """Return what is there before an entry."""
+        is_first = self._replayed is None
+        if self._cache is not None and (kept := self._cache.catalog(position, after=self._position)) is not None:
+            self._position, catalog, new = kept
+            self._replayed = Replayed.resumed(self._grammar, catalog, new)
+        if self._replayed is None:
+            self._replayed = _replayed(self._gathered, self._grammar)
+        while self._position < position:
+            self._follow(self._replayed)
+        if is_first and self._cache is not None:
+            self._cache.keep_catalog(position, self._replayed.catalog, self._replayed.new)
+        return self._replayed
+
+    def _follow(self, replayed: Replayed) -> Sequence[Step]:
+        """Return the steps of the next entry, and go on after it."""
+        entry = self._gathered.entries[self._position]
+        self._keep(replayed)
+        is_replaced = self._is_replaced(self._position)
+        self._position += 1
+        if is_replaced:
+            return ()
+        version = self._gathered.settings.postgres_version
+        return replayed.steps(entry, is_new=self._context.is_new(entry), version=version)
+
+    def _keep(self, replayed: Replayed) -> None:
+        if self._cache is not None and self._cache.wants_catalog(self._position):
+            self._cache.keep_catalog(self._position, replayed.catalog, replayed.new)
+
+    def _is_replaced(self, position: int) -> bool:
+        return id(self._gathered.entries[position]) in self._replaced
 
 
 def _of_no_entry(gathered: Gathered, context: CheckContext, weights: Mapping[int, Severities]) -> Iterator[Finding]:
@@ -214,20 +316,22 @@ def _of_no_entry(gathered: Gathered, context: CheckContext, weights: Mapping[int
     yield from _weighed(remarks, severities(gathered.settings, gathered.settings), None)
 
 
-def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
-    if context.grammar is None:
-        return None
-    replayed = Replayed(context.grammar, gathered.start)
+def _replayed(gathered: Gathered, grammar: Grammar) -> Replayed:
+    replayed = Replayed(grammar, gathered.start)
     for entry in gathered.entries:
         if entry.is_repeatable:
             replayed.allow_for_repeatable(entry)
     return replayed
 
 
-def is_replaced(entry: Entry, gathered: Gathered) -> bool:
-    """Whether a squash, which builds what it builds, is in the manifest as well."""
-    squashes = (one.declaration.replaces for one in gathered.entries if one is not entry)
-    return any(entry.version in versions for versions in squashes if versions is not None)
+def replaced(gathered: Gathered) -> frozenset[int]:
+    """Return the entries, by their `id`, for which a squash, which builds what they build, is in the manifest too."""
+    squashes = [(one, one.declaration.replaces) for one in gathered.entries if one.declaration.replaces is not None]
+    return frozenset(
+        id(entry)
+        for entry in gathered.entries
+        if any(one is not entry and entry.version in replaces for one, replaces in squashes)
+    )
 
 
 def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | None) -> Iterator[Finding]:

@@ -126,9 +126,7 @@ class Entry:
     @property
     def read_files(self) -> Iterator[SqlFile]:
         """Its SQL files, and the one that holds its verify query."""
-        yield from (file for file, _ in self.sql_files)
-        if self.verify is not None:
-            yield self.verify
+        yield from (file for file in (self.sql, self.rollback, self.verify) if file is not None)
 
     def remark(self, rule: str, key: str, message: str, hint: str) -> Remark:
         """Return a remark about the value of `key` in the manifest; where it is absent, about the version or file."""

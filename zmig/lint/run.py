@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zmig.lint import check
 from zmig.lint.base import Comparison, compare
 from zmig.lint.base import read as read_base
+from zmig.lint.cache import cache as caching
 from zmig.lint.check import CheckContext
 from zmig.lint.entries import Files, Gathered, gather
 from zmig.lint.finding import Remark
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
     from pathlib import Path
 
+    from zmig.lint.cache.cache import Cache
+    from zmig.lint.cache.findings import Found
     from zmig.lint.finding import Finding, Severity
     from zmig.lint.rule import Rule
     from zmig.lint.sizes import Sizes
@@ -76,45 +80,55 @@ def lint(
     base: str | None = None,
     trial: Trial | None = None,
     sizes: Sizes | None = None,
+    is_kept: bool = True,
 ) -> Report:
     """Return everything that is found in manifests and their files. No code of theirs is run, but by a trial.
 
     With `base`, a git revision, the files are checked of those entries only that are not there as they are here.
-    `trial` tries on a server what is in a manifest; `sizes` says how large tables are.
+    `trial` tries on a server what is in a manifest; `sizes` says how large tables are. With `is_kept`, what was found
+    before of what is as it was is not looked for again, and what is found is kept.
     Raises ManifestError where a manifest cannot be read at all, UsageError where git does not know the revision.
     """
     files, missing = Files(), list[str]()
     projects = [gather(path, environ=environ, files=files) for path in paths]
     comparisons = [compared(project, base, environ, missing) for project in projects]
-    grammar = load_grammar(missing)
-    squawk_report = squawk_findings(projects, comparisons, grammar, missing)
-    ran = check.rules_that_run(
-        has_grammar=grammar is not None, has_squawk=squawk_report is not None, has_base=base is not None
-    )
+    caches: list[Cache | None] = [None for _ in projects]
+    if is_kept and trial is None:
+        caches = _caches(projects, comparisons, environ, sizes or {})
+    is_known = all(map(_is_known, projects, caches))
+    # Where all is known, it was found with both at hand, and neither is loaded or run.
+    grammar = None if is_known else load_grammar(missing)
+    squawk_report = squawk_findings(projects, comparisons, grammar, missing, caches=caches)
+    has_grammar = is_known or grammar is not None
+    ran = check.rules_that_run(has_grammar=has_grammar, has_squawk=squawk_report is not None, has_base=base is not None)
     said, strays = squawk_report or SquawkReport(), _strays(projects)
     findings: list[Finding] = []
     trials: list[TrialReport] = []
-    for project, comparison in zip(projects, comparisons, strict=True):
+    for project, comparison, known in zip(projects, comparisons, caches, strict=True):
         trials.append(TrialReport() if trial is None else trial(project, comparison))
         context = CheckContext(
             ran,
             grammar=grammar,
             squawk=said.remarks,
             unread=said.unread,
+            not_checked=said.not_checked,
+            unknown=said.unknown,
             strays=strays.get(project.path, ()),
             base=comparison,
             tried=trials[-1].by_version,
             start_after=check.start_after(project),
             sizes=sizes or {},
         )
-        findings += check.check(project, context)
+        findings += check.check(project, context, cache=known)
+        if known is not None and has_grammar and squawk_report is not None and not squawk_report.lacking:
+            known.save()
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     return Report(
         redacted(_once(findings)),
         len(entries),
         missing=(*missing, *(reason for one in trials for reason in one.missing)),
-        remedy=None if grammar is not None and squawk.find() is not None else INSTALL,
-        is_whole=grammar is not None
+        remedy=None if has_grammar and squawk.find() is not None else INSTALL,
+        is_whole=has_grammar
         and squawk_report is not None
         and not squawk_report.lacking
         and all(one.is_whole for one in trials),
@@ -161,21 +175,73 @@ def load_grammar(missing: list[str]) -> Grammar | None:
         return None
 
 
+def _is_known(project: Gathered, cache: Cache | None) -> bool:
+    """Whether everything of a manifest's entries was found before."""
+    return cache is not None and all(cache.known(number) is not None for number in range(len(project.entries)))
+
+
+def _caches(
+    projects: Sequence[Gathered], comparisons: Sequence[Comparison | None], environ: Mapping[str, str], sizes: Sizes
+) -> list[Cache | None]:
+    """Return what was found before of each manifest; nothing where what checks is not whole."""
+    tools = caching.tools(squawk.find())
+    if tools is None:
+        return [None for _ in projects]
+    rules = (*_included(projects), *sorted(map(repr, sizes.items())))
+    entries = [entry for project in projects for entry in project.entries]
+    # An entry may name a file twice; two may name one for different ends.
+    named = Counter(path for entry in entries for path in {file.path for file in entry.read_files})
+    shared = {path for path, times in named.items() if times > 1}
+    return [
+        caching.open_cache(
+            project,
+            comparison,
+            examined=_examined(project, comparison),
+            tools=tools,
+            environ=environ,
+            replaced=check.replaced(project),
+            shared=shared,
+            rules=rules,
+        )
+        for project, comparison in zip(projects, comparisons, strict=True)
+    ]
+
+
 def squawk_findings(
-    projects: Sequence[Gathered], comparisons: Sequence[Comparison | None], grammar: Grammar | None, missing: list[str]
+    projects: Sequence[Gathered],
+    comparisons: Sequence[Comparison | None],
+    grammar: Grammar | None,
+    missing: list[str],
+    *,
+    caches: Sequence[Cache | None] = (),
 ) -> SquawkReport | None:
-    """Return what squawk finds; None where it is not installed, or failed. Adds to `missing` what it did not check."""
+    """Return what squawk finds; None where it is not installed, or failed. Adds to `missing` what it did not check.
+
+    Of what is in `caches` it is not asked again.
+    """
     program = squawk.find()
     if program is None:
         missing.append("the rules `squawk/...` were not checked: the program `squawk` is not installed")
         return None
-    jobs = dict.fromkeys(job for pair in zip(projects, comparisons, strict=True) for job in _jobs(*pair))
+    caches = caches or [None for _ in projects]
+    known = [
+        None if cache is None else [cache.known(number) for number in range(len(project.entries))]
+        for project, cache in zip(projects, caches, strict=True)
+    ]
+    jobs = dict.fromkeys(job for one in zip(projects, comparisons, known, strict=True) for job in _jobs(*one))
     try:
         report = squawk.check(program, jobs, include=_included(projects))
     except SquawkFailed as error:
         missing.append(f"the rules `squawk/...` were not checked: squawk could not be run: {error}")
         return None
-    for rule, count in sorted(report.unknown.items()):
+    for file in report.unread.values():
+        # What PostgreSQL's own grammar refuses, too, is reported as that.
+        if grammar is not None and not file.is_inside and next(grammar.check(file), None) is None:
+            report.not_checked[id(file)] = file.path
+    found = [one for some in known for one in some or () if one is not None]
+    unknown = Counter(name for names in report.unknown.values() for name in names)
+    unknown.update(name for one in found for name in one.unknown)
+    for rule, count in sorted(unknown.items()):
         times = "once" if count == 1 else f"{count} times"
         missing.append(
             f"squawk found something {times} by its rule `{rule}`, which zmig does not know: it is not reported"
@@ -185,19 +251,28 @@ def squawk_findings(
         f'taken its place, write `squawk/{rule}: "off"` under `lint.severity`'
         for rule in report.lacking
     )
-    for file in report.unread.values():
-        # What PostgreSQL's own grammar refuses, too, is reported as that.
-        if grammar is not None and not file.is_inside and next(grammar.check(file), None) is None:
-            missing.append(f"the rules `squawk/...` were not checked in `{file.path}`: squawk does not know its syntax")
+    not_checked = (*report.not_checked.values(), *(path for one in found for path in one.unread))
+    missing += (
+        f"the rules `squawk/...` were not checked in `{path}`: squawk does not know its syntax"
+        for path in sorted(not_checked)
+    )
     return report
 
 
-def _jobs(project: Gathered, comparison: Comparison | None) -> Iterator[Job]:
+def _examined(project: Gathered, comparison: Comparison | None) -> list[bool]:
+    """Return of each entry whether its files are checked."""
     context = CheckContext((), base=comparison, start_after=check.start_after(project))
-    for entry in project.entries:
-        if context.examines(entry) and entry.sql is not None and not entry.sql.problems:
+    return [context.examines(entry) for entry in project.entries]
+
+
+def _jobs(project: Gathered, comparison: Comparison | None, known: Sequence[Found | None] | None) -> Iterator[Job]:
+    examined = _examined(project, comparison)
+    for number, entry in enumerate(project.entries):
+        if not examined[number] or (known is not None and known[number] is not None):
+            continue
+        if entry.sql is not None and not entry.sql.problems:
             yield Job(entry.sql, entry.is_transactional, project.postgres_version(entry))
-        if context.examines(entry) and entry.inside is not None:
+        if entry.inside is not None:
             yield Job(entry.inside.file, entry.holds_locks, project.postgres_version(entry))
 
 
@@ -231,7 +306,7 @@ def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
 def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings without lines and quotations of files outside of the project."""
     findings = tuple(findings)
-    hidden = {file for file in {one.file for one in findings} if outside.is_outside(file)}
+    hidden = {file for file in {one.file for one in findings} if outside.is_hidden(file)}
     return tuple(
         replace(
             one,

@@ -129,10 +129,23 @@ class Replayed:
         self._new: frozenset[int] = frozenset()
         """The generations of entries that have been applied nowhere."""
 
+    @classmethod
+    def resumed(cls, grammar: Grammar, catalog: Catalog, new: frozenset[int]) -> Replayed:
+        """Go on from what was there, and was new, after earlier entries."""
+        made = cls(grammar)
+        made._catalog = made._before = catalog
+        made._new = new
+        return made
+
     @property
     def catalog(self) -> Catalog:
         """What is there after the entries so far."""
         return self._catalog
+
+    @property
+    def new(self) -> frozenset[int]:
+        """The generations of entries that have been applied nowhere."""
+        return self._new
 
     def allow_for_repeatable(self, entry: Entry) -> None:
         """Take note of what a repeatable makes, which is there when later migrations run, and replayed at the end."""

@@ -79,11 +79,15 @@ def unquoted(text: str, path: str) -> str:
 
 def summary(text: str, path: str) -> str:
     """Return the first words of a statement as they may be shown of a file."""
-    # A run asks this of many thousand files, in few folders.
+    return HIDDEN if is_hidden(path) else text
+
+
+def is_hidden(path: str) -> bool:
+    """Whether `is_outside` holds, for a path that many are asked of: few folders have the files of a project."""
     if os.path.islink(path):  # noqa: PTH114
-        return HIDDEN if is_outside(path) else text
+        return is_outside(path)
     folder = os.path.abspath(os.path.dirname(path))  # noqa: PTH100, PTH120 -- links are to stay in it
-    return HIDDEN if _leads_outside(folder) else text
+    return _leads_outside(folder)
 
 
 @lru_cache(maxsize=256)

@@ -174,7 +174,7 @@ class _Fixing:
                 raise CannotFix(f"`{file.path}` is a link, or outside of the project")
         if (other := self._also_named(entry)) is not None:
             raise CannotFix(f"`{other}` names its file, too, and would have a part of it: fix it by hand in both")
-        if check.is_replaced(entry, self._looked.gathered):
+        if id(entry) in check.replaced(self._looked.gathered):
             raise CannotFix("a squash in the manifest replaces it")
         if self._looked.failing.get(entry.version) is not None:
             raise CannotFix(f"it certainly fails as it is: {self._looked.failing[entry.version]}")

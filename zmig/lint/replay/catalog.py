@@ -31,7 +31,7 @@ from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from zmig.lint.replay.objects import Column, Constraint, Relation, Type, UserType
 
@@ -79,6 +79,19 @@ class Catalog:
         made = Catalog.__new__(Catalog)
         for name in Catalog.__slots__:
             setattr(made, name, getattr(self, name))
+        return made
+
+    @property
+    def state(self) -> dict[str, object]:
+        """All that it consists of, by names of its own."""
+        return {name: getattr(self, name) for name in Catalog.__slots__}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, object]) -> Catalog:
+        """Return the catalog that consists of this. Raises KeyError where something is missing."""
+        made = cls()
+        for name in Catalog.__slots__:
+            setattr(made, name, state[name])
         return made
 
     # what is there

@@ -22,6 +22,18 @@ class ImmutableMap(Generic[Key, Value]):
         self._base: Mapping[Key, Value] = {} if base is None else base
         self._changes: dict[Key, Value | None] = {}
 
+    @classmethod
+    def of_layers(cls, base: Mapping[Key, Value], changes: Mapping[Key, Value | None]) -> ImmutableMap[Key, Value]:
+        """Return one with these layers."""
+        made = cls(base)
+        made._changes = dict(changes)
+        return made
+
+    @property
+    def layers(self) -> tuple[Mapping[Key, Value], Mapping[Key, Value | None]]:
+        """What was known, and what changed since."""
+        return self._base, self._changes
+
     def get(self, key: Key) -> Value | None:
         """Return what belongs to a key; None where nothing does."""
         return self._changes[key] if key in self._changes else self._base.get(key)

@@ -131,10 +131,10 @@ class Comparison(NamedTuple):
 class Expression:
     """An expression of a default, a check, an index or a generated column; read no further than it is asked for."""
 
-    __slots__ = ("_read", "_read_as", "renamed")
+    __slots__ = ("_read_as", "read", "renamed")
 
     def __init__(self, read: Callable[[], ReadExpression], renamed: tuple[tuple[str, str], ...] = ()) -> None:
-        self._read = read
+        self.read = read
         self._read_as: ReadExpression | None = None
         self.renamed = renamed
         """What its columns are called by now: each name before, and after."""
@@ -142,7 +142,7 @@ class Expression:
     @property
     def _known(self) -> ReadExpression:
         if self._read_as is None:
-            self._read_as = self._read()
+            self._read_as = self.read()
         return self._read_as
 
     def _now(self, column: str) -> str:
@@ -210,7 +210,7 @@ class Expression:
 
     def with_renamed(self, before: str, after: str) -> Expression:
         """Return it after a column was renamed."""
-        made = Expression(self._read, (*self.renamed, (before, after)))
+        made = Expression(self.read, (*self.renamed, (before, after)))
         made._read_as = self._read_as
         return made
 
@@ -221,17 +221,17 @@ class Definition:
     Neither its own name nor how the statement was laid out is part of it.
     """
 
-    __slots__ = ("_read", "_text")
+    __slots__ = ("_text", "read")
 
     def __init__(self, read: Callable[[], str]) -> None:
-        self._read = read
+        self.read = read
         self._text: str | None = None
 
     @property
     def text(self) -> str:
         """Its text."""
         if self._text is None:
-            self._text = self._read()
+            self._text = self.read()
         return self._text
 
 

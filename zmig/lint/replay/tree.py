@@ -164,7 +164,44 @@ def walk(message: Message, *, leaves: tuple[type[Message], ...] = ()) -> Iterato
 
 def expression(node: pg.Node) -> Expression | None:
     """Return the expression that a node is; None for no node."""
-    return Expression(lambda: _read(node)) if kind_of(node) else None
+    return Expression(ExpressionTree(node)) if kind_of(node) else None
+
+
+class _Tree:
+    """A node, or the octets of one, which are made a node when it is asked for."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: pg.Node | bytes) -> None:
+        self._node = node
+
+    @property
+    def node(self) -> pg.Node:
+        """The node."""
+        if isinstance(self._node, bytes):
+            self._node = pg.Node.FromString(self._node)
+        return self._node
+
+    @property
+    def octets(self) -> bytes:
+        """It as octets."""
+        return self._node if isinstance(self._node, bytes) else self._node.SerializeToString(deterministic=True)
+
+
+class ExpressionTree(_Tree):
+    """The tree of an expression, and how it is read."""
+
+    def __call__(self) -> ReadExpression:
+        """Read it."""
+        return _read(self.node)
+
+
+class DefinitionTree(_Tree):
+    """The tree of a statement that makes something, and how its text is made."""
+
+    def __call__(self) -> str:
+        """Return its text."""
+        return _definition(self.node)
 
 
 def _read(node: pg.Node) -> ReadExpression:
@@ -214,7 +251,7 @@ def text(node: pg.Node) -> str:
 
 def definition(node: pg.Node) -> Definition:
     """Return what a statement makes, without its name."""
-    return Definition(lambda: _definition(node))
+    return Definition(DefinitionTree(node))
 
 
 _ITSELF = "it"

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 def lines(report: Report) -> list[Line]:
     """Return the findings, with an empty line between them."""
-    shown: list[Line] = []
-    for finding in report.findings:
+    return [line for block in blocks(report) for line in block]
+
+
+def blocks(report: Report) -> Iterator[list[Line]]:
+    """Yield the lines of each finding; those after the first begin with an empty one."""
+    for number, finding in enumerate(report.findings):
         level = f"{finding.severity}[{finding.rule}]"
-        shown += [*([()] if shown else []), *problem_lines(finding.problem, level=level), *_fix_lines(finding)]
-    return shown
+        yield [*([()] if number else []), *problem_lines(finding.problem, level=level), *_fix_lines(finding)]
 
 
 def _fix_lines(finding: Finding) -> Iterator[Line]:

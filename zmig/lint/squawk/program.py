@@ -54,8 +54,10 @@ class SquawkReport:
     remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
     unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
     """The files with syntax that it does not know; of those it says nothing else."""
-    unknown: dict[str, int] = field(default_factory=dict[str, int])
-    """How often it found something by a rule that zmig does not know."""
+    not_checked: dict[int, str] = field(default_factory=dict[int, str])
+    """Those of them that are reported as such, as they are called."""
+    unknown: dict[int, list[str]] = field(default_factory=dict[int, "list[str]"])
+    """The rules by which it found something, and which zmig does not know; once for each time."""
     lacking: list[str] = field(default_factory=list[str])
     """The rules that it was asked for and does not have."""
 
@@ -184,7 +186,7 @@ def _add(
         remark = weighing.remark(file, rule, answer, start, max(start + 1, end), version=version)
         report.remarks.setdefault(id(file), []).append(remark)
     elif name not in DECIDED_BY_ZMIG:
-        report.unknown[name] = report.unknown.get(name, 0) + 1
+        report.unknown.setdefault(id(file), []).append(name)
 
 
 def _number(answer: dict[str, object], key: str) -> int:
