@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,3 +240,37 @@ def test_a_name_is_told_without_the_comment_after_it(folder: Path) -> None:
         if one.rule == "squawk/ban-drop-default"
     ]
     assert message == "clients that leave out `age` of `people` no longer get its default"
+
+
+def test_names_that_another_tool_gave_are_left_alone(folder: Path) -> None:
+    (folder / "20240101_first.sql").write_text("create table a (id bigint primary key);\n", encoding="utf-8")
+    (folder / "up.sql").write_text("create table b (id bigint primary key);\n", encoding="utf-8")
+    entries = (
+        '  - {version: 1, file: 20240101_first.sql, origin: {goose: "20240101"}}\n'
+        '  - {version: 2, file: up.sql, name: second, origin: {diesel: "2024-01-02"}}\n'
+    )
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(f"manifest: 1\nmigrations:\n{entries}", encoding="utf-8")
+    told = [one.rule for one in lint([manifest], environ={}).findings]
+    assert [rule for rule in told if rule.startswith("name/")] == []
+    manifest.write_text(re.sub(", origin: {.*?}", "", manifest.read_text()), encoding="utf-8")
+    told = [one.rule for one in lint([manifest], environ={}).findings]
+    assert sorted({rule for rule in told if rule.startswith("name/")}) == [
+        "name/differs",
+        "name/no-description",
+        "name/no-number",
+    ]
+
+
+def test_an_index_that_became_a_constraint_goes_with_it(folder: Path) -> None:
+    made = "alter table keyed add constraint keyed_key unique using index keyed_part"
+    more = "create unique index concurrently keyed_part on keyed (part)"
+    found = findings(folder, more, made, back="alter table keyed drop constraint keyed_key")
+    (told,) = [one for one in found if one.rule == "rollback/incomplete"]
+    assert (
+        told.message == "the rollback drops the index `keyed_part` with the constraint that this statement makes of it"
+    )
+    assert told.hint == "make the index again at the end of `back.sql`, with `concurrently`"
+    back = "alter table keyed drop constraint keyed_key;\ncreate unique index concurrently keyed_part on keyed (part)"
+    told = findings(folder, more, made, back=back)
+    assert [one.rule for one in told if one.severity is not Severity.NOTE and one.rule != "transaction/mixed"] == []

@@ -23,9 +23,9 @@ _LETTERS = re.compile(r"[^\W\d_]{2}")
 
 
 def number(entry: Entry) -> Iterator[Remark]:
-    """File names that begin with no number, or with another one than the version."""
+    """File names that begin with no number, or with another one than the version; not those that another tool gave."""
     file, version = entry.declaration.file, entry.declaration.version
-    if file is None or version is None:
+    if file is None or version is None or entry.declaration.origin:
         return
     name = file.rpartition("/")[2]
     numbered = _NUMBER.match(name)
@@ -40,9 +40,9 @@ def number(entry: Entry) -> Iterator[Remark]:
 
 
 def description(entry: Entry) -> Iterator[Remark]:
-    """Migrations that nothing is said about, neither in the file nor in the manifest."""
+    """Migrations that nothing is said about, neither in the file nor in the manifest; not those of another tool."""
     source = entry.source
-    if source is None or (entry.declaration.description or "").strip():
+    if source is None or entry.declaration.origin or (entry.declaration.description or "").strip():
         return
     comments = _sql_comments(entry.sql) if entry.sql else _python_comments(source.text)
     if comments is not None and not any(map(_says_something, comments)):

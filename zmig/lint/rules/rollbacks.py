@@ -254,12 +254,28 @@ def _part(relation: Relation | None, kind: ObjectKind, name: str) -> object:
 
 def _incomplete(undoing: Undoing, step: Step, found: Sequence[Difference], *, is_own: bool) -> Remark:
     said = [_said(one, step, is_own=is_own) for one in found]
+    taken = None if is_own else _index_that_became_a_constraint(found, step)
+    if taken is not None:
+        message = (
+            f"the rollback drops the index `{taken.name.name}` with the constraint that this statement makes of it"
+        )
+        hint = f"make the index again at the end of `{undoing.path}`, with `concurrently`"
+        return step.file.remark("rollback/incomplete", step.statement, message, hint)
     more = f", and {len(said) - 1} more" if len(said) > 1 else ""
     effect = next((one for one in step.effects if _is_about(one, found[0].ref)), None)
     hint = "correct the rollback" if is_own else f"undo it in `{undoing.path}`"
     if effect is None:
         return step.file.remark("rollback/incomplete", step.statement, said[0] + more, hint)
     return step.remark("rollback/incomplete", effect, said[0] + more, hint)
+
+
+def _index_that_became_a_constraint(found: Sequence[Difference], step: Step) -> Ref | None:
+    """Return the index that a constraint has taken over, where it is all that does not come back."""
+    if len(found) != 1 or found[0].change is not Change.REMOVED or found[0].ref.kind is not ObjectKind.INDEX:
+        return None
+    ref = found[0].ref
+    is_used = any(one.ref.kind is ObjectKind.CONSTRAINT for one in step.of(Makes)) and not any(step.of(Drops))
+    return ref if is_used and step.before.index(ref.name) is not None else None
 
 
 def _is_about(effect: object, ref: Ref) -> bool:
