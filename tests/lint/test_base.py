@@ -10,6 +10,7 @@ from zmig.errors import UsageError
 from zmig.lint.git import Repository
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -319,3 +320,24 @@ def test_what_is_said_of_an_entry_on_the_base_stays(branch: Branch, checked: Che
         ("base/rollback", "write `rollback: undo.sql`"),
         ("base/transaction", "leave `transaction` out"),
     ]
+
+
+def test_only_what_is_another_content_is_read_from_git(
+    folder: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"a.sql": "select 1;\n", "b.sql": "select 'ä';\n", "c.sql": "select 3;\r\n"}
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode())
+    git("add", ".")
+    git("commit", "-q", "-m", "all")
+    here = {**texts, "b.sql": "select 'ö';\n", "d.sql": "new"}
+    asked: list[bytes] = []
+    plain = Repository._run  # pyright: ignore[reportPrivateUsage]
+
+    def run(self: Repository, *words: str, answers: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        asked.extend(answers.splitlines() if words[-1] == "--batch" else [])
+        return plain(self, *words, answers=answers)
+
+    monkeypatch.setattr(Repository, "_run", run)
+    assert Repository.around(folder).texts("main", here, here=here) == texts
+    assert asked == [b"main:b.sql", b"main:d.sql"]

@@ -274,9 +274,10 @@ def test_what_somebody_else_says_was_found_is_not_believed(
 ) -> None:
     report = project.lint()
     theirs = folders.CacheFolder(project.folder / ".zmig" / "lint", b"a key of theirs")
+    nothing: list[list[str]] = [[], [], []]
     for path in project.kept:
         content: dict[str, object] = json.loads(path.read_bytes().partition(b"\n")[2])
-        theirs.write(path.name, {key: [[], [], []] for key in content})
+        theirs.write(path.name, dict.fromkeys(content, nothing))
     assert project.lint() == report
     project.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("another home"))
     assert project.lint() == report

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zmig.lint.report import FORMATS
+from zmig.lint.report import renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,9 @@ def said(folder: Path, checked: Callable[..., Report]) -> Callable[[str], list[d
             "migrations: [{version: 1, file: 001_t.sql}, {version: 2, file: 002_i.sql}]\n"
         )
         report = checked()
-        whole = json.loads(FORMATS["rdjson"](report))
+        whole = json.loads(renderer("rdjson")(report))
         assert whole["source"] == {"name": "zmig lint"}
-        lines = [json.loads(line) for line in FORMATS["rdjsonl"](report).splitlines()]
+        lines = [json.loads(line) for line in renderer("rdjsonl")(report).splitlines()]
         assert [{**one, "source": whole["source"]} for one in whole["diagnostics"]] == lines
         return [one for one in whole["diagnostics"] if one["location"]["path"].endswith("002_i.sql")]
 

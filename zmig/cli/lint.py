@@ -173,10 +173,10 @@ def _list_rules(call: CommandContext, options: LintOptions) -> None:
 
 def _print(call: CommandContext, report: Report, form: str) -> None:
     from zmig.lint import git
-    from zmig.lint.report import FORMATS, text
+    from zmig.lint.report import renderer, text
 
     if form != "text":
-        if printed := FORMATS[form](report.renamed(git.from_repository(Path.cwd()))):
+        if printed := renderer(form)(report.renamed(git.from_repository(Path.cwd()))):
             call.output.data(printed)
     else:
         for block in text.blocks(report):  # in which secrets are looked for one by one: hardly any may hold one

@@ -157,12 +157,12 @@ def _redacted(made: Report) -> Report:
 
 def _print(call: CommandContext, made: Report, form: str, document: object) -> None:
     from zmig.lint import git
-    from zmig.lint.report import FORMATS, text
+    from zmig.lint.report import renderer, text
 
     if form == "json":
         call.output.document(document)
     elif form != "text":
-        if printed := FORMATS[form](made.renamed(git.from_repository(Path.cwd()))):
+        if printed := renderer(form)(made.renamed(git.from_repository(Path.cwd()))):
             call.output.data(printed)
     elif made.findings:
         call.output.data_lines(text.lines(made))

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from dataclasses import KW_ONLY
 
-    from zmig.lint.entries import Entry
+    from zmig.lint.entries import Entry, Gathered
     from zmig.lint.git import Repository
     from zmig.manifest.declaration import Declaration
+    from zmig.manifest.reader import Manifest
     from zmig.text.places import Source
 
 
@@ -61,11 +62,47 @@ class Comparison:
     """What is wrong with entries that are no longer there."""
 
 
-def read(repository: Repository, commit: str, path: str, *, environ: Mapping[str, str]) -> Base:
-    """Return the entries that the manifest at `path`, relative to the repository's root, had at a commit."""
-    declared = [*_declared(repository, commit, path, environ)]
-    files = [posixpath.normpath(posixpath.join(folder, one.file or "")) for folder, one in declared]
-    texts = repository.texts(commit, files)
+@valueclass
+class Here:
+    """What is in the work tree, by paths relative to the repository's root: most of it is as it was."""
+
+    manifests: Mapping[str, Manifest] = field(default_factory=dict[str, "Manifest"])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is in files of entries."""
+
+
+def here(repository: Repository, gathered: Gathered) -> Here:
+    """Return what was read of a project that is in a repository."""
+    manifests: dict[str, Manifest] = {}
+    folders: dict[int, str] = {}
+    for opened in gathered.opened:
+        path = repository.inside(opened.path)
+        if path is not None:
+            manifests[path] = opened.manifest
+            folders[id(opened.manifest.document.source)] = posixpath.dirname(path)
+    texts: dict[str, str] = {}
+    for entry in gathered.entries:
+        folder = folders.get(id(entry.manifest))
+        if folder is not None and entry.source is not None:
+            texts[_path(folder, entry.declaration)] = entry.source.text
+    return Here(manifests, texts)
+
+
+def _path(folder: str, declaration: Declaration) -> str:
+    return posixpath.normpath(posixpath.join(folder, declaration.file or ""))
+
+
+def read(
+    repository: Repository, commit: str, path: str, *, environ: Mapping[str, str], here: Here | None = None
+) -> Base:
+    """Return the entries that the manifest at `path`, relative to the repository's root, had at a commit.
+
+    What is `here` as it was is not read, and not parsed, once more.
+    """
+    here = here or Here()
+    declared = [*_declared(repository, commit, path, environ, here)]
+    files = [_path(folder, one) for folder, one in declared]
+    texts = repository.texts(commit, files, here=here.texts)
     base: Base = {}
     for (_, one), file in zip(declared, files, strict=True):
         if one.version is not None and one.name is not None:
@@ -84,7 +121,7 @@ def read(repository: Repository, commit: str, path: str, *, environ: Mapping[str
 
 
 def _declared(
-    repository: Repository, commit: str, path: str, environ: Mapping[str, str]
+    repository: Repository, commit: str, path: str, environ: Mapping[str, str], here: Here
 ) -> Iterator[tuple[str, Declaration]]:
     """Yield the entries of a manifest and of those it includes, each with the folder its paths are relative to."""
     waiting, seen = [path], {path}
@@ -94,7 +131,9 @@ def _declared(
         if text is None:
             continue
         folder = posixpath.dirname(current)
-        manifest = reader.read(text, label=current, environ=environ, is_included=current != path)
+        manifest = here.manifests.get(current)
+        if manifest is None or manifest.document.source.text != text:
+            manifest = reader.read(text, label=current, environ=environ, is_included=current != path)
         yield from ((folder, one) for one in manifest.declarations)
         for include in manifest.includes:
             included = posixpath.normpath(posixpath.join(folder, include.path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+_LONG_NAME = 64
+"""How long names of objects are in a repository that has SHA-256."""
 _FETCH = "fetch it first, for example with `git fetch origin main`"
 
 
@@ -103,16 +106,41 @@ class Repository:
         relative = os.path.relpath(os.path.realpath(path), self.root)
         return None if relative.startswith("..") else relative.replace(os.sep, "/")
 
-    def texts(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
-        """Return the texts that files had, by their path relative to the root; what was not there is left out."""
+    def texts(self, commit: str, paths: Iterable[str], *, here: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the texts that files had, by their path relative to the root; what was not there is left out.
+
+        Those that are as they are `here` are not read again: git knows a content by its checksum.
+        """
+        here = here or {}
         wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
-        asked = "".join(f"{commit}:{path}\n" for path in wanted).encode()
-        ended = self._run("cat-file", "--batch", answers=asked)
-        return {path: text for path, text in zip(wanted, _answers(ended.stdout), strict=False) if text is not None}
+        same: dict[str, str] = {}
+        if any(path in here for path in wanted):
+            ended = self._run("cat-file", "--batch-check=%(objectname)", answers=_names(commit, wanted))
+            for path, said in zip(wanted, ended.stdout.decode(errors="replace").split("\n"), strict=False):
+                if path in here and said == _object_name(here[path], said):
+                    same[path] = here[path]
+        left = [path for path in wanted if path not in same]
+        if left:
+            ended = self._run("cat-file", "--batch", answers=_names(commit, left))
+            answers = zip(left, _answers(ended.stdout), strict=False)
+            same |= {path: text for path, text in answers if text is not None}
+        return same
 
     def _run(self, *words: str, answers: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         command = [self.program, "-C", self.root, *words]
         return subprocess.run(command, input=answers, capture_output=True, check=False)
+
+
+def _names(commit: str, paths: Iterable[str]) -> bytes:
+    return "".join(f"{commit}:{path}\n" for path in paths).encode()
+
+
+def _object_name(text: str, like: str) -> str:
+    """Return what git calls a file of this text, with the checksum that another such name is."""
+    octets = text.encode()
+    made = sha256() if len(like) == _LONG_NAME else sha1(usedforsecurity=False)
+    made.update(b"blob %d\0" % len(octets) + octets)
+    return made.hexdigest()
 
 
 def _answers(output: bytes) -> Iterator[str | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import check
 from zmig.lint.base import Comparison, compare
+from zmig.lint.base import here as base_here
 from zmig.lint.base import read as read_base
 from zmig.lint.cache import cache as caching
 from zmig.lint.check import CheckContext
@@ -156,8 +157,9 @@ def compared(project: Gathered, base: str | None, environ: Mapping[str, str], mi
             "was deleted since is not known"
         )
         fork = tip
-    at_tip = read_base(repository, tip, path, environ=environ)
-    at_fork = at_tip if fork == tip else read_base(repository, fork, path, environ=environ)
+    here = base_here(repository, project)
+    at_tip = read_base(repository, tip, path, environ=environ, here=here)
+    at_fork = at_tip if fork == tip else read_base(repository, fork, path, environ=environ, here=here)
     return compare(
         project.entries, at_fork, at_tip, root=project.opened[0].manifest.document.source, is_fork_known=is_fork_known
     )
