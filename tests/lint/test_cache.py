@@ -461,3 +461,14 @@ def test_a_catalog_comes_back_as_it_was() -> None:
 def test_what_is_no_catalog_is_refused(kept: object) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
         catalogs.decoded(kept)
+
+
+def test_what_can_be_put_where_is_kept_as_it_was(project: Project) -> None:
+    project.write(3, "-- grün\ncreate table t3 (id bigint primary key, note json);\n")
+    project.entries[4] = "{version: 5, file: 005.sql, rollback: 005.rollback.sql, lock_timeout: 0}"
+    project.write(5, "-- why\nalter table t1 add column z int;\n")
+    project.save()
+    fresh, kept = project.lint(is_kept=False), [project.lint() for _ in range(2)]
+    assert any(one.replacement == "jsonb" for one in fresh.findings)
+    assert any(one.file == "manifest.yaml" and one.octets is not None for one in fresh.findings)
+    assert [one.findings for one in kept] == [fresh.findings] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import ignores, sizes
+from zmig.lint.advice import own
 from zmig.lint.cache.findings import Found
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.registry import RULES, severities
@@ -355,18 +356,19 @@ def _unignored(
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
         steps, undoing = replayed
-        remarks += sizes.weighed(_remarks(entry, context, steps), steps, context.sizes)
+        said = own.corrected(entry.sql, _remarks(entry, context, steps))
+        remarks += sizes.weighed(said, steps, context.sizes)
         remarks += versions.too_new(entry, version)
         if undoing is not None:
             of_rollback = (one for one in _remarks_on_rollback(undoing) if not _is_of_both(one, entry, remarks))
-            remarks += sizes.weighed([*of_rollback], undoing.steps, context.sizes)
-    own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
-    used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
-    remarks = merged(remarks, tried, own)
+            remarks += sizes.weighed([*own.corrected(entry.rollback, of_rollback)], undoing.steps, context.sizes)
+    ignored, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
+    used = {ignore for ignore in ignored for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
+    remarks = merged(remarks, tried, ignored)
     if context.examines(entry):
         on = {code for code, severity in weight.items() if severity is not None}
-        remarks += ignores.unused(entry, used, {*context.rules_for(entry)}, on, own)
-    return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
+        remarks += ignores.unused(entry, used, {*context.rules_for(entry)}, on, ignored)
+    return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in ignored)]
 
 
 def _is_of_both(remark: Remark, entry: Entry, said: Iterable[Remark]) -> bool:

@@ -36,7 +36,7 @@ def creation(asked: Asked) -> Advice | None:
     table = asked.name(reader)
     if not table:
         return None
-    columns = _columns(reader)
+    columns = key_columns(reader)
     name = name or made_name(asked.table_name, columns, "idx")
     concurrently = _like("concurrently", asked.file.source.text[begin + word.start : begin + word.end])
     head, tail = asked.written(begin, begin + word.end), asked.written(begin + on.start, statement.end)
@@ -47,7 +47,7 @@ def creation(asked: Asked) -> Advice | None:
     )
 
 
-def _columns(reader: Reader) -> list[str]:
+def key_columns(reader: Reader) -> list[str]:
     """Return what PostgreSQL would call an index after: its columns, and `expr` for an expression."""
     names: list[str] = []
     if not reader.skip_to("("):

@@ -58,6 +58,9 @@ def encoded(found: Found, entry: Entry) -> list[Any] | None:
                 None if is_declared else one.text,
                 one.fix,
                 one.replaced,
+                one.replacement,
+                _moved(one.octets, -below),
+                one.replaced_octets,
             ]
         )
     return [findings, list(found.unread), list(found.unknown)]
@@ -71,8 +74,11 @@ def decoded(kept: Any, entry: Entry) -> Found:
 
 
 def _finding(kept: Any, entry: Entry, first: int) -> Finding:
-    file, line, column, rule, message, severity, end_line, end_column, hint, facts, text, fix, replaced = kept
+    file, line, column, rule, message, severity, end_line, end_column, hint, facts, text, fix, *rest = kept
+    replaced, replacement, octets, replaced_octets = rest
+    octets = _region(octets)
     if file is None:
+        octets = _moved(octets, first)
         source = entry.manifest
         file, line, end_line = source.label, line + first, end_line + first
         # Whether a line may be shown is a question of what is around it, too.
@@ -91,8 +97,19 @@ def _finding(kept: Any, entry: Entry, first: int) -> Finding:
         migration=entry.name,
         text=text,
         fix=tuple(fix),
-        replaced=None if replaced is None else Region(*replaced),
+        replaced=_region(replaced),
+        replacement=replacement,
+        octets=octets,
+        replaced_octets=_region(replaced_octets),
     )
+
+
+def _region(kept: Any) -> Region | None:
+    return None if kept is None else Region(*kept)
+
+
+def _moved(region: Region | None, lines: int) -> Region | None:
+    return None if region is None else region._replace(line=region.line + lines, end_line=region.end_line + lines)
 
 
 _SEVERITIES = {one.value: one for one in Severity}

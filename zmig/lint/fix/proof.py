@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zmig.lint.replay.catalog import Catalog
     from zmig.sql.token_reader import Name
 
-_OF_THE_WAY = frozenset({"attributes", "empty_since", "made_by", "missing", "missing_constraints", "number"})
+_OF_THE_WAY = frozenset({"calls", "attributes", "empty_since", "made_by", "missing", "missing_constraints", "number"})
 """What says by which way an object came about, and not what it is."""
 
 
