@@ -5,10 +5,10 @@ Places in the manifest are kept by their lines below the entry's first one, sinc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from zmig.lint.finding import Finding, Region, Severity
-from zmig.valueclass import valueclass
+from zmig.valueclass import fields, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,30 +40,20 @@ def encoded(found: Found, entry: Entry) -> list[Any] | None:
         is_declared = one.file == manifest.label
         if one.migration != entry.name or not (is_declared or one.file in files):
             return None
-        if is_declared and (not first <= one.line <= one.end_line <= last or one.replaced is not None):
+        if is_declared and not first <= one.line <= one.end_line <= last:
             return None
         below = first if is_declared else 0
-        findings.append(
-            [
-                None if is_declared else one.file,
-                one.line - below,
-                one.column,
-                one.rule,
-                one.message,
-                one.severity.value,
-                one.end_line - below,
-                one.end_column,
-                one.hint,
-                one.facts,
-                None if is_declared else one.text,
-                one.fix,
-                one.replaced,
-                one.replacement,
-                _moved(one.octets, -below),
-                one.replaced_octets,
-            ]
-        )
+        values = {name: getattr(one, name) for name in _FIELDS}
+        values |= {"line": one.line - below, "end_line": one.end_line - below, "severity": one.severity.value}
+        values |= {"migration": None, "file": None, "text": None} if is_declared else {"migration": None}
+        findings.append([_region_below(value, below) for value in values.values()])
     return [findings, list(found.unread), list(found.unknown)]
+
+
+def _region_below(value: object, below: int) -> object:
+    if not isinstance(value, Region):
+        return value
+    return {"region": [value.line - below, value.column, value.end_line - below, value.end_column]}
 
 
 def decoded(kept: Any, entry: Entry) -> Found:
@@ -73,43 +63,27 @@ def decoded(kept: Any, entry: Entry) -> Found:
     return Found([_finding(one, entry, first) for one in findings], tuple(unread), tuple(unknown))
 
 
-def _finding(kept: Any, entry: Entry, first: int) -> Finding:
-    file, line, column, rule, message, severity, end_line, end_column, hint, facts, text, fix, *rest = kept
-    replaced, replacement, octets, replaced_octets = rest
-    octets = _region(octets)
-    if file is None:
-        octets = _moved(octets, first)
+def _finding(kept: list[Any], entry: Entry, first: int) -> Finding:
+    values = dict(zip(_FIELDS, kept, strict=True))
+    is_declared = values["file"] is None
+    below = first if is_declared else 0
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(cast("list[Any]", value))
+        elif isinstance(value, dict):
+            line, column, end_line, end_column = cast("dict[str, list[int]]", value)["region"]
+            values[name] = Region(line + below, column, end_line + below, end_column)
+    values["severity"] = _SEVERITIES[values["severity"]]
+    values["migration"] = entry.name
+    if is_declared:
         source = entry.manifest
-        file, line, end_line = source.label, line + first, end_line + first
+        values["file"] = source.label
+        values["line"] += below
+        values["end_line"] += below
         # Whether a line may be shown is a question of what is around it, too.
-        text = source.location(source.offset_of_line(line) + column - 1).text
-    return Finding(
-        file,
-        line,
-        column,
-        rule=rule,
-        message=message,
-        severity=_SEVERITIES[severity],
-        end_line=end_line,
-        end_column=end_column,
-        hint=hint,
-        facts=tuple(facts),
-        migration=entry.name,
-        text=text,
-        fix=tuple(fix),
-        replaced=_region(replaced),
-        replacement=replacement,
-        octets=octets,
-        replaced_octets=_region(replaced_octets),
-    )
-
-
-def _region(kept: Any) -> Region | None:
-    return None if kept is None else Region(*kept)
-
-
-def _moved(region: Region | None, lines: int) -> Region | None:
-    return None if region is None else region._replace(line=region.line + lines, end_line=region.end_line + lines)
+        values["text"] = source.location(source.offset_of_line(values["line"]) + values["column"] - 1).text
+    return Finding(**values)
 
 
 _SEVERITIES = {one.value: one for one in Severity}
+_FIELDS = tuple(one.name for one in fields(Finding))
