@@ -274,3 +274,50 @@ def test_an_index_that_became_a_constraint_goes_with_it(folder: Path) -> None:
     back = "alter table keyed drop constraint keyed_key;\ncreate unique index concurrently keyed_part on keyed (part)"
     told = findings(folder, more, made, back=back)
     assert [one.rule for one in told if one.severity is not Severity.NOTE and one.rule != "transaction/mixed"] == []
+
+
+GIVEN = "create role app;\ncreate schema own;\ngrant select on people to app;\ngrant usage on schema own to app"
+
+
+@pytest.mark.parametrize(
+    ("forward", "back", "message"),
+    [
+        ("grant insert on people to app", "select 1", "the rollback leaves INSERT on `people` to `app`"),
+        (
+            "grant select, insert, update (name, age) on people to app",
+            "revoke insert on people from app",
+            "the rollback leaves UPDATE (name, age) on `people` to `app`",
+        ),
+        ("revoke select on people from app", "select 1", "the rollback does not give SELECT on `people` to `app` back"),
+        (
+            "grant insert on people to app",
+            "revoke all on people from app",
+            "this takes SELECT on `people` to `app`, which was given before",
+        ),
+        ("revoke usage on schema own from app", "select 1", "does not give USAGE on `own` to `app` back"),
+        ("grant execute on function twice(int) to app", "select 1", "leaves EXECUTE on `twice` to `app`"),
+        ("grant select on grown to app", "select 1", "the rollback leaves SELECT on `grown` to `app`"),
+    ],
+)
+def test_privileges_that_a_rollback_leaves_are_found(folder: Path, forward: str, back: str, message: str) -> None:
+    found = [one for one in findings(folder, GIVEN, forward, back=back) if one.rule == "rollback/incomplete"]
+    assert [message in one.message for one in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("forward", "back"),
+    [
+        ("grant insert on people to app", "revoke insert on people from app"),
+        ("grant select on people to app", "select 1"),
+        ("grant all on towns to app", "revoke all on towns from app"),
+        ("create table n (id bigint primary key);\ngrant select on n to app", "drop table n"),
+        ("drop view grown;\ncreate view grown as select id from people;\ngrant select on grown to app",
+         "drop view grown;\ncreate view grown as select id from people"),
+        ("grant insert on people to app", "do $$ begin revoke insert on people from app; end $$"),
+        ("grant select on all tables in schema own to app", "select 1"),
+        ("grant select on unknown.t to app", "select 1"),
+    ],
+)  # fmt: skip
+def test_what_is_as_it_was_or_not_known_is_not(folder: Path, forward: str, back: str) -> None:
+    found = findings(folder, GIVEN, forward, back=back)
+    assert [one.message for one in found if one.rule == "rollback/incomplete"] == []

@@ -21,6 +21,7 @@ from zmig.lint.rules import (
     locks,
     losses,
     names,
+    privileges,
     python,
     rollbacks,
     rows,
@@ -100,6 +101,7 @@ _CHECKS_OF_ROLLBACKS: tuple[Callable[[Undoing], Iterator[Remark]], ...] = (
     rollbacks.failing,
     rollbacks.needs_empty,
     rollbacks.incomplete,
+    privileges.left,
     rollbacks.irreversible,
     rollbacks.loses_data,
 )

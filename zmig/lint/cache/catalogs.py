@@ -29,7 +29,7 @@ _ENUMS: tuple[type[Enum], ...] = (
     objects.ConstraintKind, objects.Event, objects.Generated, objects.Persistence, objects.Space, objects.TableKind,
     objects.Volatility,
 )  # fmt: skip
-_TUPLES: tuple[type, ...] = (Name, objects.Node)
+_TUPLES: tuple[type, ...] = (Name, objects.Node, objects.Privilege)
 _BY_NAME: dict[str, Any] = {one.__name__: one for one in (*_VALUES, *_TUPLES)} | {
     f"{one.__name__}()": one for one in _ENUMS
 }

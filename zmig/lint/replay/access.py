@@ -9,6 +9,7 @@ from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import functions, tree
 from zmig.lint.replay.effects import Empowers, Grants, Publishes, Sets, Sleeps
+from zmig.lint.replay.objects import Privilege
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,13 +76,49 @@ def subscription(replay: StatementReplay, statement: pg.CreateSubscriptionStmt) 
         replay.record(Empowers(statement.subname, has_password=True))
 
 
+_CALLED = frozenset({"function", "procedure", "routine"})
+
+
 def grant(replay: StatementReplay, statement: pg.GrantStmt) -> None:
     """GRANT and REVOKE of privileges on objects."""
+    kind = _kind_of_objects(statement)
     objects = tuple(
-        replay.full(tree.relation_name(node.range_var)) if node.HasField("range_var") else tree.object_name(node)
+        replay.full(tree.relation_name(node.range_var))
+        if node.HasField("range_var")
+        else _function(replay, tree.object_name(node), kind)
         for node in statement.objects
     )
-    _record_granted(replay, statement, _kind_of_objects(statement), objects)
+    _record_granted(replay, statement, kind, objects)
+    if statement.targtype == pg.ACL_TARGET_OBJECT:
+        _keep(replay, statement, kind, objects)
+
+
+def _function(replay: StatementReplay, name: Name, kind: str) -> Name:
+    """Return the full name of a function; anything else is called as it is written."""
+    return (replay.catalog.find_function(replay.path, name) or name) if kind in _CALLED else name
+
+
+def _keep(replay: StatementReplay, statement: pg.GrantStmt, kind: str, objects: tuple[Name, ...]) -> None:
+    """Put privileges into the catalog, or take them out."""
+    roles = [tree.role(node.role_spec) for node in statement.grantees]
+    of_each = [(name, role) for name in objects for role in roles]
+    whats = [_what(node.access_priv) for node in statement.privileges] or ["all"]
+    if statement.is_grant:
+        replay.catalog.privileges |= {Privilege(kind, name, role, what) for name, role in of_each for what in whats}
+    else:
+        is_all = whats == ["all"]
+        gone = [
+            one
+            for one in replay.catalog.privileges
+            if (one.name, one.role) in of_each and (is_all or one.what in whats)
+        ]
+        replay.catalog.privileges -= frozenset(one for one in gone if one.kind == kind)
+
+
+def _what(given: pg.AccessPriv) -> str:
+    columns = ", ".join(tree.strings(given.cols))
+    name = (given.priv_name or "all").lower()
+    return f"{name} ({columns})" if columns else name
 
 
 def default_privileges(replay: StatementReplay, statement: pg.AlterDefaultPrivilegesStmt) -> None:

@@ -33,7 +33,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from zmig.lint.replay.objects import Column, Constraint, Relation, Type, UserType
+    from zmig.lint.replay.objects import Column, Constraint, Privilege, Relation, Type, UserType
 
 _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
 """Words of code after which a name may be another thing's."""
@@ -48,7 +48,7 @@ class Catalog:
     __slots__ = (
         "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_relations", "_schemas",
         "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations",
-        "renamed_functions", "roles",
+        "privileges", "renamed_functions", "roles",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,6 +65,8 @@ class Catalog:
         """What was made in a generation before this one may have changed unseen."""
         self.extensions: frozenset[str] = frozenset()
         self.roles: frozenset[str] = frozenset()
+        self.privileges: frozenset[Privilege] = frozenset()
+        """Those that statements have given by name, and not taken again."""
         self.renamed_functions: frozenset[str] = frozenset()
         """Names that functions have no longer, or not yet had, when expressions were written that call them."""
         self.dropped_on_commit: frozenset[Name] = frozenset()

@@ -677,6 +677,17 @@ class Function:
         return Ref(ObjectKind.FUNCTION, self.name)
 
 
+class Privilege(NamedTuple):
+    """What a role may do with an object."""
+
+    kind: str
+    """What kind of object it is, such as `table`, in the words of GRANT."""
+    name: Name
+    role: str
+    what: str
+    """Such as `select`, or `select (a, b)` of columns; `all` for all that there are."""
+
+
 @valueclass
 class Schema:
     """A schema."""
