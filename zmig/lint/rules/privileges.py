@@ -8,7 +8,7 @@ from zmig.lint.replay.effects import Drops, Grants, Makes, Renames, RunsCode
 from zmig.text import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from zmig.lint.finding import Remark
     from zmig.lint.replay.catalog import Catalog
@@ -28,7 +28,7 @@ def left(undoing: Undoing) -> Iterator[Remark]:
     made = _made(undoing)
     found: dict[int, tuple[Step, bool, list[Privilege]]] = {}
     for one in sorted(before ^ undone):
-        step = _last_about(one, (*undoing.done, *undoing.steps))
+        step = _last_about(one, (*undoing.done, *undoing.steps), is_lost=one in before)
         if step is not None and one.name not in made and all(_holds(one, c) for c in (undoing.before, undoing.undone)):
             found.setdefault(id(step), (step, one in before, []))[2].append(one)
     for step, is_lost, ones in found.values():
@@ -55,12 +55,13 @@ def _holds(one: Privilege, catalog: Catalog) -> bool:
     return catalog.relation(one.name) is not None
 
 
-def _last_about(one: Privilege, steps: Sequence[Step]) -> Step | None:
-    return next((step for step in reversed(steps) if one.name in _named(step.of(Grants))), None)
-
-
-def _named(granted: Iterable[Grants]) -> frozenset[Name]:
-    return frozenset(name for one in granted for name in one.objects)
+def _last_about(one: Privilege, steps: Sequence[Step], *, is_lost: bool) -> Step | None:
+    """Return the last statement that gives something on an object to a role, or where it is lost, takes it."""
+    for step in reversed(steps):
+        for granted in step.of(Grants):
+            if granted.is_revoke is is_lost and one.name in granted.objects and one.role in granted.grantees:
+                return step
+    return None
 
 
 def _remark(undoing: Undoing, step: Step, ones: Sequence[Privilege], *, is_lost: bool) -> Remark:
