@@ -93,6 +93,16 @@ def test_a_severity_of_a_rule_that_does_not_exist_is_found_once(found: Found) ->
     assert found("select 1;\n", top="lint: {severity: {index/unamed: error}}\n") == [("ignore/unknown-rule", 2)]
 
 
+def test_a_rule_of_squawk_that_says_nothing_here_is_said_to_be_one(
+    folder: Path, checked: Callable[..., Report]
+) -> None:
+    (folder / "001_a.sql").write_text("-- zmig: ignore squawk/prefer-robust-stmts so it was\nselect 1;\n")
+    (folder / "manifest.yaml").write_text("manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}]\n")
+    (one,) = [one for one in checked().findings if one.rule == "ignore/unknown-rule"]
+    assert one.message.startswith("`squawk/prefer-robust-stmts` is a rule of squawk that says nothing here: a file")
+    assert one.hint == "remove it"
+
+
 def test_what_apply_refuses_cannot_be_ignored(found: Found) -> None:
     ignore = "    lint: {ignore: [{rule: sql/psql-command, reason: no}]}\n"
     top = 'lint: {severity: {sql/psql-command: "off"}}\n'

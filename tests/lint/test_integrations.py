@@ -214,3 +214,29 @@ def test_without_a_branch_to_compare_with_everything_is_checked(
         "note: no branch to compare with is known here, so everything is checked",
         "nothing found in 1 migration",
     ]
+
+
+def test_a_base_that_a_shallow_clone_lacks_is_named_with_the_way_to_it(
+    folder: Path,
+    git: Callable[..., str],
+    commit: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commit(1)
+    git("checkout", "-q", "-b", "work")
+    commit(1, 2)
+    git("checkout", "-q", "main")
+    clone = tmp_path_factory.mktemp("clone") / "clone"
+    git("clone", "-q", "--depth=1", "--single-branch", "--branch", "work", folder.as_uri(), str(clone))
+    monkeypatch.chdir(clone)
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    command = ["lint", "manifest.yaml", "--base", "auto"]
+    assert main(command) == 0
+    note, hint, _ = capsys.readouterr().err.splitlines()
+    assert note == "note: `main`, into which this is to be merged, is not in this clone, so everything is checked"
+    assert hint.startswith("hint: run `git fetch ")
+    git("-C", str(clone), *hint.split("`")[1].split()[1:])
+    assert main(command) == 0
+    assert "so everything is checked" not in capsys.readouterr().err

@@ -97,7 +97,13 @@ def _usual_base(call: CommandContext, manifest: Path) -> str | None:
     found = None
     if git.root_of(manifest.parent) is not None:
         found = git.Repository.around(manifest.parent).usual_base(call.environ)
-    if found is None:
+    merged = git.merged_into(call.environ)
+    if found is None and merged is not None:
+        call.output.note(
+            f"note: `{merged}`, into which this is to be merged, is not in this clone, so everything is checked"
+        )
+        call.output.note(f"hint: run `git fetch --depth=1 origin {merged}:refs/remotes/origin/{merged}` before")
+    elif found is None:
         call.output.note("note: no branch to compare with is known here, so everything is checked")
     return found
 

@@ -81,8 +81,7 @@ class Repository:
         # For a push or a checkout, pre-commit gives what was there before: the same branch, where it was pushed before.
         if not (environ.get("PRE_COMMIT_REMOTE_NAME") or environ.get("PRE_COMMIT_CHECKOUT_TYPE")):
             revisions.append(environ.get("PRE_COMMIT_FROM_REF", ""))
-        merged = environ.get("GITHUB_BASE_REF") or environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
-        revisions += [f"origin/{branch}" for branch in (merged, "HEAD", "main", "master") if branch]
+        revisions += [f"origin/{branch}" for branch in (merged_into(environ), "HEAD", "main", "master") if branch]
         return next((one for one in revisions if one and self._knows(one)), None)
 
     def _knows(self, revision: str) -> bool:
@@ -156,3 +155,8 @@ def _answers(output: bytes) -> Iterator[str | None]:
         content = output[offset : offset + size] if words[-2] == b"blob" else None
         yield None if content is None else content.decode(errors="replace").removeprefix("\ufeff")
         offset += size + 1
+
+
+def merged_into(environ: Mapping[str, str]) -> str | None:
+    """Return the branch that a pull or merge request is for, as GitHub and GitLab say it; None where there is none."""
+    return environ.get("GITHUB_BASE_REF") or environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") or None

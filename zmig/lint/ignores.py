@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import registry
 from zmig.lint.finding import Remark
+from zmig.lint.squawk.rules import DECIDED_BY_ZMIG
 from zmig.sql import lexer
 from zmig.text.nearest import nearest
 from zmig.valueclass import valueclass
@@ -137,9 +138,12 @@ def unused(
 
 
 def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
+    decided = DECIDED_BY_ZMIG.get(name.removeprefix("squawk/"))
     near = nearest(name, registry.names(), cutoff=0.5)
-    hint = f"write `{near}`" if near else "run `zmig lint --rules`"
+    hint = "remove it" if decided else f"write `{near}`" if near else "run `zmig lint --rules`"
     message = f"there is no rule `{name}`" if name else "an ignore names no rule"
+    if decided is not None:
+        message = f"`{name}` is a rule of squawk that says nothing here: {decided}"
     return Remark("ignore/unknown-rule", message, hint, source, start=start, end=end)
 
 
