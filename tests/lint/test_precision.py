@@ -262,6 +262,14 @@ def test_names_that_another_tool_gave_are_left_alone(folder: Path) -> None:
     ]
 
 
+def test_a_folder_may_have_the_number(folder: Path) -> None:
+    (folder / "002_second").mkdir()
+    (folder / "002_second" / "up.sql").write_text("-- what it is for\ncreate table b (id bigint primary key);\n")
+    manifest = folder / "manifest.yaml"
+    manifest.write_text("manifest: 1\nmigrations:\n  - {version: 2, file: 002_second/up.sql, name: second}\n")
+    assert [one.rule for one in lint([manifest], environ={}).findings if one.rule.startswith("name/")] == []
+
+
 def test_an_index_that_became_a_constraint_goes_with_it(folder: Path) -> None:
     made = "alter table keyed add constraint keyed_key unique using index keyed_part"
     more = "create unique index concurrently keyed_part on keyed (part)"

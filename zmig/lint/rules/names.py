@@ -27,10 +27,11 @@ def number(entry: Entry) -> Iterator[Remark]:
     file, version = entry.declaration.file, entry.declaration.version
     if file is None or version is None or entry.declaration.origin:
         return
-    name = file.rpartition("/")[2]
+    folder, _, name = file.rpartition("/")
     numbered = _NUMBER.match(name)
     if numbered is None:
-        if not entry.is_repeatable:
+        # In a folder for each migration, the folder has the number.
+        if not (entry.is_repeatable or _NUMBER.match(folder.rpartition("/")[2])):
             message = f"the name of `{name}` does not begin with its version"
             hint = f"rename the file to `{version:03}_{name}`, so that files are in the order they run in"
             yield entry.remark("name/no-number", "file", message, hint)
