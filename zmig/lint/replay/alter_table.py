@@ -363,8 +363,10 @@ def _need_alike(replay: StatementReplay, table: Table, persistence: Persistence)
         others = [replay.table(one) for one in names if one is not None and one != table.name]
     wrong = next((one for one in others if one.is_whole and one.persistence is not persistence), None)
     if wrong is not None and replay.catalog.is_certain(wrong):
-        said = "references it and is logged" if persistence is Persistence.UNLOGGED else "is referenced and unlogged"
-        reason = f"`{table.name.name}` cannot be set so alone: `{wrong.name.name}` {said}"
+        relation = (
+            "references it and is logged" if persistence is Persistence.UNLOGGED else "is referenced and unlogged"
+        )
+        reason = f"`{table.name.name}` cannot be set so alone: `{wrong.name.name}` {relation}"
         raise replay.fail(FailureCause.REFUSED, reason, f"change `{wrong.name.name}` first", (wrong.ref,))
 
 

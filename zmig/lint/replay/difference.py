@@ -209,7 +209,7 @@ class _Comparison:
         for name, one in old.constraints.items():
             if one.is_inherited or one.kind is ConstraintKind.NOT_NULL or name in new.constraints:
                 continue
-            is_certain = (new.is_whole or name in new.missing_constraints) and not _only_says_not_null(one)
+            is_certain = (new.is_whole or name in new.missing_constraints) and not _is_only_not_null(one)
             if is_certain and not any(map(new.certainly_lacks, one.columns)):
                 yield Difference(Change.REMOVED, Ref(ObjectKind.CONSTRAINT, new.name, name))
 
@@ -264,10 +264,15 @@ class _Comparison:
                 yield Difference(Change.CHANGED, ref, first)
 
 
-def _only_says_not_null(one: Constraint) -> bool:
+def _is_only_not_null(one: Constraint) -> bool:
     """Whether a check is nothing but the proof that a column is never null, which is dropped once it has served."""
-    says = one.expression if one.kind is ConstraintKind.CHECK else None
-    return says is not None and len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
+    condition = one.expression if one.kind is ConstraintKind.CHECK else None
+    return (
+        condition is not None
+        and len(condition.never_null) == 1
+        and condition.columns == condition.never_null
+        and not condition.comparisons
+    )
 
 
 def _parts(

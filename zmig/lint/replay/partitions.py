@@ -163,20 +163,20 @@ def implies(child: Table, parent: Table, new_bound: Bound) -> bool:
     if len(key) == 1:
         return key[0] is not None and _proves(child, key[0], new_bound)
     # By which column a table is parted that no migration made, only what is said of the new partition shows.
-    return not key and not parent.is_whole and any(_proves(child, one.column, new_bound) for one in _said(child))
+    return not key and not parent.is_whole and any(_proves(child, one.column, new_bound) for one in _checked(child))
 
 
 def _proves(child: Table, column: str, new_bound: Bound) -> bool:
-    said = [one for one in _said(child) if one.column == column]
+    known = [one for one in _checked(child) if one.column == column]
     if new_bound.values:
-        listed = any(one.operator == "=" and new_bound.values.issuperset(one.constants) for one in said)
+        listed = any(one.operator == "=" and new_bound.values.issuperset(one.constants) for one in known)
         return listed and ("null" in new_bound.values or child.is_never_null(column))
     (lower,), (upper,) = new_bound.lower, new_bound.upper
-    above = lower == "minvalue" or any(one.operator in (">=", ">", "=") and _is_least(lower, one) for one in said)
+    above = lower == "minvalue" or any(one.operator in (">=", ">", "=") and _is_least(lower, one) for one in known)
     below = upper == "maxvalue" or any(
         (one.operator == "<" and _at_most(one.constants[0], upper))
         or (one.operator in ("<=", "=") and _at_most(one.constants[0], upper) and one.constants[0] != upper)
-        for one in said
+        for one in known
     )
     return above and below and child.is_never_null(column)
 
@@ -185,9 +185,9 @@ def _is_least(lower: str, one: Comparison) -> bool:
     return all(_at_most(lower, constant) for constant in one.constants)
 
 
-def _said(table: Table) -> Iterator[Comparison]:
+def _checked(table: Table) -> Iterator[Comparison]:
     for one in _valid_checks(table):
-        yield from (_plain(said) for said in one.comparisons)
+        yield from (_plain(each) for each in one.comparisons)
 
 
 def _valid_checks(table: Table) -> Iterator[Expression]:
