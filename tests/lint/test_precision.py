@@ -93,6 +93,10 @@ SWAPPED = (
         ),
         # the statement names all that goes
         ("drop view grown, young cascade", "data/drop-cascade"),
+        (
+            "create view older as select id from grown;\ndrop view grown, young, older cascade",
+            "data/drop-cascade",
+        ),
         # no migration has made it before
         (
             "create table if not exists n (id bigint primary key, a int);\ncreate index if not exists n_a on n (a)",
@@ -268,6 +272,17 @@ def test_a_folder_may_have_the_number(folder: Path) -> None:
     manifest = folder / "manifest.yaml"
     manifest.write_text("manifest: 1\nmigrations:\n  - {version: 2, file: 002_second/up.sql, name: second}\n")
     assert [one.rule for one in lint([manifest], environ={}).findings if one.rule.startswith("name/")] == []
+
+
+def test_a_rollback_may_move_values_into_a_column_of_another_type(folder: Path) -> None:
+    forward = "alter table people alter age type text"
+    moved = (
+        "alter table people add column age_new int;\nupdate people set age_new = age::int;\n"
+        "alter table people drop column age;\nalter table people rename column age_new to age"
+    )
+    assert severity(folder, "rollback/loses-data", forward, back=moved) is None
+    lost = moved.replace("update people set age_new = age::int;\n", "")
+    assert severity(folder, "rollback/loses-data", forward, back=lost) is Severity.ERROR
 
 
 def test_an_index_that_became_a_constraint_goes_with_it(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.replay.effects import Drops, Makes, Skips
-from zmig.lint.replay.objects import ObjectKind, Persistence
+from zmig.lint.replay.objects import ObjectKind, Persistence, Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +22,12 @@ def cascade(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """DROP ... CASCADE that takes away what the statement does not name."""
     for step in steps:
         drops = [*step.of(Drops)]
-        named = {one.ref for one in drops}
+        named = {node.name for node in step.targets if node.space is Space.RELATION}
         gone: dict[Ref, Drops] = {}
         for one in drops:
             for ref in one.cascaded:
-                if ref not in named and _is_in_use(step, ref):
+                is_named = ref.part is None and ref.name in named
+                if not is_named and _is_in_use(step, ref):
                     gone.setdefault(ref, one)
         if gone:
             (first, one), *_ = gone.items()

@@ -418,7 +418,7 @@ def loses_data(undoing: Undoing) -> Iterator[Remark]:
         older: list[LosesData] = []
         for lost in step.of(LosesData):
             if _is_older(_before_renaming(lost.ref, parts, names), undoing):
-                older.append(lost)
+                older += [] if _is_replaced(lost.ref, undoing.steps, number) else [lost]
             elif not _is_copied(lost.ref.name, undoing.steps[:number]):
                 own.setdefault(lost.ref, (step, lost))
         if older:
@@ -449,6 +449,14 @@ def _is_older(ref: Ref, undoing: Undoing) -> bool:
     if table is None:
         return undoing.after.table(ref.name) is None
     return ref.part is None or not table.certainly_lacks(ref.part)
+
+
+def _is_replaced(ref: Ref, steps: Sequence[Step], number: int) -> bool:
+    """Whether another column was filled before one is dropped, and gets its name after."""
+    is_filled = any(
+        one.change is RowChange.UPDATE and one.table == ref.name for s in steps[:number] for one in s.of(WritesRows)
+    )
+    return is_filled and any(one.after == ref for step in steps[number:] for one in step.of(Renames))
 
 
 def _is_copied(name: Name, steps: Sequence[Step]) -> bool:
