@@ -23,6 +23,25 @@ create table plain (x int, y int, note varchar(10));
 create table wider (x int, y int, note varchar(10), more int);
 insert into typed values (1, 2, 'a'); insert into keyed values (1, 2, 'a'); insert into plain values (1, 2, 'a');
 """
+PARTITIONED_KEYS = """
+create table things (id int primary key, code text);
+create table parents (id int primary key, v text) partition by range (id);
+create table parents_1 partition of parents for values from (1) to (100);
+create table parents_2 partition of parents for values from (100) to (200);
+create table parents_3 (id int primary key, v text);
+create table children (id int primary key, parent_id int references parents (id));
+create table plain (id int, parent_id int, thing_id int);
+create table parts (id int, thing_id int references things (id)) partition by range (id);
+create table parts_1 partition of parts for values from (1) to (100);
+create table parts_2 (id int, thing_id int);
+create table parts_3 (id int, thing_id int references things (id));
+create table bare (id int, thing_id int) partition by range (id);
+create table bare_1 partition of bare for values from (1) to (100);
+insert into things values (1, 'a'); insert into parents values (1, 'a'), (100, 'b');
+insert into parents_3 values (300, 'c'); insert into children values (1, 1); insert into plain values (1, 1, 1);
+insert into parts values (1, 1); insert into parts_2 values (300, 1); insert into parts_3 values (400, 1);
+insert into bare values (1, 1);
+"""
 FUNCTIONS = """
 create function one() returns int language sql immutable as $$ select 1 $$;
 create function one(a int) returns int language sql immutable as $$ select a $$;
@@ -109,6 +128,50 @@ CORNERS = [
         "drop table typed",
         "create table z (like typed)",
     ]),
+    (PARTITIONED_KEYS, [
+        "alter table plain add constraint z foreign key (parent_id) references parents (id)",
+        "alter table plain add constraint z foreign key (parent_id) references parents (id) not valid",
+        "alter table plain add constraint z foreign key (parent_id) references parents (id) not valid;"
+        "alter table plain validate constraint z",
+        "alter table plain add column z int references parents (id)",
+        "alter table plain add constraint z foreign key (parent_id) references parents_1 (id)",
+        "alter table bare add constraint z foreign key (thing_id) references things (id)",
+        "alter table bare_1 add constraint z foreign key (thing_id) references things (id)",
+        "alter table bare_1 add constraint z foreign key (thing_id) references things (id);"
+        "alter table bare add constraint z foreign key (thing_id) references things (id)",
+        "alter table children drop constraint children_parent_id_fkey",
+        "alter table parts drop constraint parts_thing_id_fkey",
+        "alter table parts_1 drop constraint parts_thing_id_fkey",
+        "alter table parents attach partition parents_3 for values from (200) to (400)",
+        "alter table parts attach partition parts_2 for values from (200) to (400)",
+        "alter table parts attach partition parts_3 for values from (400) to (500)",
+        "alter table parents detach partition parents_2",
+        "alter table parts detach partition parts_1",
+        "create table parents_4 partition of parents for values from (200) to (300)",
+        "create table parts_4 partition of parts for values from (200) to (300)",
+        "create table z (id int references parents (id))",
+        "create table z (id int references parents (v))",
+        "drop table parents",
+        "drop table parents cascade",
+        "drop table parents_2",
+        "drop table parents_2 cascade",
+        "drop table children; drop table parents_2",
+        "alter table children drop constraint children_parent_id_fkey; drop table parents_2",
+        "drop table children",
+        "drop table parts",
+        "drop table parts_1",
+        "drop table things",
+        "drop table things cascade",
+        "truncate parents",
+        "truncate parents, children",
+        "truncate parents cascade",
+        "alter table parents drop constraint parents_pkey",
+        "alter table parents drop constraint parents_pkey cascade",
+        "alter table parents_1 drop constraint parents_1_pkey",
+        "alter table children alter column parent_id type bigint",
+        "alter table things alter column id type bigint",
+        "alter table things drop column id cascade",
+    ]),
     (FUNCTIONS, [
         "drop function one()",
         "drop function one() cascade",
@@ -181,7 +244,7 @@ CORNERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("setup", "statements"), CORNERS, ids=["typed", "functions", "inheriting", "like"])
+@pytest.mark.parametrize(("setup", "statements"), CORNERS, ids=["typed", "keys", "functions", "inheriting", "like"])
 def test_a_statement_does_what_is_said(
     connect: Callable[..., psycopg.Connection], setup: str, statements: list[str]
 ) -> None:

@@ -495,6 +495,10 @@ union all
 select 'constraint ' || r.relname || '.' || c.conname || case when c.convalidated then '' else ' not valid' end
 from relations r join pg_constraint c on c.conrelid = r.oid
 where c.contype in ('c', 'p', 'u', 'f', 'x') and r.relkind <> 'i'
+    and not exists (
+        select from pg_constraint above
+        where above.oid = c.conparentid and above.conrelid = c.conrelid -- the server's own, for a partition referenced
+    )
 union all
 select 'sequence ' || relname from relations where relkind = 'S'
 union all

@@ -201,7 +201,7 @@ def _record_rewritten(
     replay.record(Rewrites(table.name, RewriteCause.TYPE, reason, column.name, is_certain=is_certain))
     for key in table.foreign_keys:
         if column.name in key.columns and key.is_valid and key.references is not None:
-            replay.lock(key.references, _EXCLUSIVE)
+            replay.lock_referenced(key.references, _EXCLUSIVE)
             replay.record(Validates(key.name, table.name, key.references, _EXCLUSIVE))
     _record_referencing(replay, table, column.name)
 

@@ -238,10 +238,12 @@ def _record_foreign_key(
     if added.references is None:
         return
     constraints.need_key(replay, added)
-    replay.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
+    replay.lock_referenced(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     if before.kind is TableKind.PARTITIONED:
         for child in replay.catalog.descendants_of(before.name):
             replay.lock(child.name, LockMode.SHARE_ROW_EXCLUSIVE)
+            if any(partitions.is_same_key(one, added) for one in child.foreign_keys):
+                replay.lock_referenced(added.references, LockMode.ACCESS_EXCLUSIVE)
         _hand_down(replay, before, added)
     if added.is_valid and added.is_enforced and is_checked:
         for one in stored:

@@ -133,7 +133,7 @@ def _with_elements(replay: StatementReplay, made: Table, statement: pg.CreateStm
         replay.catalog.put(made)
         if added.references is not None and added.references != made.name:
             constraints.need_key(replay, added)
-            replay.lock(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
+            replay.lock_referenced(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     for node in statement.table_elts:
         if node.HasField("table_like_clause"):
             made = _with_rest_like(replay, made, node.table_like_clause)
@@ -159,6 +159,7 @@ def _with_inherited(replay: StatementReplay, made: Table, statement: pg.CreateSt
     replay.catalog.put(made)
     if is_partition and parents:
         partitions.make_room(replay, parents[0], made)
+        partitions.lock_around_new(replay, parents[0])
     return made
 
 

@@ -170,9 +170,12 @@ def _dependents(replay: StatementReplay, name: Name, dropping: Iterable[Name]) -
     found: list[Ref] = [one.ref for one in replay.catalog.views_on(name) if one.name not in dropping]
     relation = replay.catalog.relation(name)
     if isinstance(relation, Table):
+        # What references a partitioned table references its partitions.
+        above = relation.parents if relation.is_partition else ()
         found += (
             Ref(ObjectKind.CONSTRAINT, one.name, key.name)
-            for one, key in replay.catalog.referencing(name)
+            for referenced in (name, *above)
+            for one, key in replay.catalog.referencing(referenced)
             if one.name not in dropping
         )
         children = (one for one in replay.catalog.children_of(name) if one.name not in dropping)
@@ -240,8 +243,11 @@ def _remove(replay: StatementReplay, name: Name, cascaded: dict[Ref, None], name
 
 
 def _remove_around(replay: StatementReplay, table: Table, below: dict[Ref, None]) -> list[Ref]:
-    for other, key in replay.catalog.referencing(table.name):
-        if other.name != table.name:
+    above = table.parents if table.is_partition else ()
+    for other, key in (one for name in (table.name, *above) for one in replay.catalog.referencing(name)):
+        if other.name not in (table.name, *above):
+            if key.references is not None:
+                replay.lock_referenced(key.references, _EXCLUSIVE)
             below[Ref(ObjectKind.CONSTRAINT, other.name, key.name)] = None
             replay.lock(other.name, _EXCLUSIVE)
             known = replay.table(other.name)
@@ -252,8 +258,9 @@ def _remove_around(replay: StatementReplay, table: Table, below: dict[Ref, None]
             below[child.ref] = None
         _remove(replay, child.name, below)
     for key in table.foreign_keys:
-        if key.references is not None and key.references != table.name:
-            replay.lock(key.references, _EXCLUSIVE)
+        is_of_parent = table.is_partition and key.is_inherited
+        if key.references is not None and key.references != table.name and not is_of_parent:
+            replay.lock_referenced(key.references, _EXCLUSIVE)
     for parent in table.parents if table.is_partition else ():
         replay.lock(parent, _EXCLUSIVE)
         default = partitions.default_of(replay, replay.table(parent))
@@ -415,7 +422,7 @@ def _without_column(replay: StatementReplay, table: Table, name: str) -> list[Re
     for one in lost:
         references = table.constraints[one].references
         if references is not None and references != table.name:
-            replay.lock(references, _EXCLUSIVE)
+            replay.lock_referenced(references, _EXCLUSIVE)
     parts += (Ref(ObjectKind.CONSTRAINT, table.name, one) for one in sorted(lost))
     replay.catalog.put(
         replace(
@@ -447,7 +454,7 @@ def constraint(replay: StatementReplay, table: Table, name: str, *, cascade: boo
         for ref in below:
             _remove_user(replay, table, ref, {})
     if found is not None and found.references is not None and found.references != table.name:
-        replay.lock(found.references, _EXCLUSIVE)
+        replay.lock_referenced(found.references, _EXCLUSIVE)
     ref = Ref(ObjectKind.CONSTRAINT, table.name, name)
     replay.record(Drops(ref, tuple(below) if cascade else ()))
     for one in (table, *replay.catalog.descendants_of(table.name)):
@@ -456,10 +463,24 @@ def constraint(replay: StatementReplay, table: Table, name: str, *, cascade: boo
         if one.name != table.name and (own is None or _keeps_own(replay, known, own)):
             continue
         if own is not None and own.index is not None:
+            _without_parts(replay, known, own.index)
             replay.catalog.remove(own.index)
         kept = {key: other for key, other in known.constraints.items() if key != name}
         gone = known.missing_constraints | {name}
         replay.catalog.put(replace(known, constraints=kept, missing_constraints=gone))
+
+
+def _without_parts(replay: StatementReplay, table: Table, index: Name) -> None:
+    """Take out the parts that the index of a constraint has in partitions, with their constraints."""
+    for child in replay.catalog.children_of(table.name):
+        for part in replay.catalog.indexes_of(child.name):
+            if part.parent == index:
+                replay.lock(child.name, _EXCLUSIVE)
+                _without_parts(replay, child, part.name)
+                known = replay.table(child.name)
+                kept = {name: one for name, one in known.constraints.items() if name != part.constraint}
+                replay.catalog.put(replace(known, constraints=kept))
+                replay.catalog.remove(part.name)
 
 
 def _keeps_own(replay: StatementReplay, child: Table, own: Constraint) -> bool:

@@ -62,6 +62,20 @@ def make_room(replay: StatementReplay, parent: Table, made: Table) -> None:
             replay.record(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.DEFAULT_PARTITION, reason))
 
 
+def lock_around_new(replay: StatementReplay, parent: Table) -> None:
+    """Record the locks of what a partitioned table references, and is referenced by, when it gets a new partition."""
+    for key in parent.foreign_keys:
+        if key.references is not None and key.references != parent.name:
+            replay.lock_referenced(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
+    _lock_referencing(replay, parent, LockMode.SHARE_ROW_EXCLUSIVE)
+
+
+def _lock_referencing(replay: StatementReplay, parent: Table, mode: LockMode) -> None:
+    for other, _ in replay.catalog.referencing(parent.name):
+        if other.name != parent.name:
+            replay.lock(other.name, mode)
+
+
 def attach(replay: StatementReplay, parent: Table, child: Table, new_bound: Bound) -> Table:
     """ATTACH PARTITION: return the child as part of its parent."""
     _need_fit(replay, parent, child)
@@ -74,6 +88,7 @@ def attach(replay: StatementReplay, parent: Table, child: Table, new_bound: Boun
             replay.record(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.PARTITION, reason))
     child = replace(child, parents=(parent.name,), bound=new_bound)
     make_room(replay, parent, child)
+    _lock_referencing(replay, parent, LockMode.SHARE_ROW_EXCLUSIVE)
     child = _with_keys(replay, parent, child)
     replay.catalog.put(child)
     return child
@@ -106,9 +121,12 @@ def _with_keys(replay: StatementReplay, parent: Table, child: Table) -> Table:
             replay.record(Builds(None, one.name, LockMode.ACCESS_EXCLUSIVE))
         child = constraints.copy_index(replay, child, index, parent=index.name)
     for key in parent.foreign_keys:
-        if key.references is None or any(_is_same_key(one, key) for one in child.foreign_keys):
+        if key.references is None:
             continue
-        replay.lock(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
+        if any(is_same_key(one, key) for one in child.foreign_keys):
+            replay.lock_referenced(key.references, LockMode.ACCESS_EXCLUSIVE)  # its own triggers there are dropped
+            continue
+        replay.lock_referenced(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
         if key.is_valid and key.is_enforced:
             for one in replay.catalog.stored(child):
                 replay.record(Validates(key.name, one.name, key.references, LockMode.ACCESS_EXCLUSIVE))
@@ -116,7 +134,8 @@ def _with_keys(replay: StatementReplay, parent: Table, child: Table) -> Table:
     return child
 
 
-def _is_same_key(one: Constraint, key: Constraint) -> bool:
+def is_same_key(one: Constraint, key: Constraint) -> bool:
+    """Whether a foreign key of a partition becomes part of its parent's, and loses its own triggers."""
     return one.is_valid and (one.columns, one.references) == (key.columns, key.references)
 
 
@@ -148,6 +167,10 @@ def detach(replay: StatementReplay, parent: Table, child: Table, *, concurrently
     replay.lock(child.name, LockMode.ACCESS_EXCLUSIVE if not concurrently else mode)
     if default is not None and default.name != child.name:
         replay.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
+    for key in child.foreign_keys:
+        if key.is_inherited and key.references is not None:
+            replay.lock_referenced(key.references, LockMode.SHARE_ROW_EXCLUSIVE)  # it gets triggers of its own there
+    _lock_referencing(replay, parent, LockMode.ACCESS_EXCLUSIVE)
     kept = {name: replace(one, is_inherited=False) for name, one in child.constraints.items()}
     columns = {name: replace(one, is_inherited=False) for name, one in child.columns.items()}
     for index in replay.catalog.indexes_of(child.name):

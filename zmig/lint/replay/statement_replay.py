@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, overload
 
 from zmig.lint.replay import tree, types
 from zmig.lint.replay.effects import Fails, FailureCause, Locks, Makes
-from zmig.lint.replay.objects import TEMPORARY, LockMode, Node, ObjectKind, Ref, Space, Table
+from zmig.lint.replay.objects import TEMPORARY, LockMode, Node, ObjectKind, Ref, Space, Table, TableKind
 from zmig.sql.token_reader import Name
 from zmig.text.nearest import nearest
 from zmig.valueclass import replace
@@ -78,6 +78,14 @@ class StatementReplay:
     def lock(self, table: Name, mode: LockMode) -> None:
         """Record that a lock is taken on a table."""
         self.record(Locks(table, mode))
+
+    def lock_referenced(self, table: Name, mode: LockMode) -> None:
+        """Record that a table is locked that a foreign key references; the server keeps the key for partitions, too."""
+        self.lock(table, mode)
+        known = self.catalog.table(table)
+        if known is not None and known.kind is TableKind.PARTITIONED:
+            for part in self.catalog.descendants_of(table):
+                self.lock(part.name, mode)
 
     def make(self, kind: ObjectKind, name: Name, part: str | None = None) -> None:
         """Record that something is made."""
