@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
+from zmig.lint.finding import Severity
 from zmig.lint.registry import RULES
 from zmig.lint.rule import WORK, Danger
 from zmig.lint.run import lint
@@ -43,6 +44,10 @@ class Figures:
     tried: int = 0
     """Migrations that the server carried out."""
     untried: int = 0
+    undone: int = 0
+    """Rollbacks that the server carried out to their end."""
+    said: Counter[tuple[str, Severity]] = field(default_factory=Counter[tuple[str, Severity]])
+    """All findings of lint without a server, by rule and how much they matter."""
     confirmed: Counter[str] = field(default_factory=Counter[str])
     """Findings of lint without a server, by rule: those whose work the server does."""
     refuted: Counter[str] = field(default_factory=Counter[str])
@@ -100,6 +105,7 @@ def _measure(manifest: Path, scratch_url: str | None, figures: Figures) -> None:
 
     lint([manifest], environ=os.environ, trial=trial)
     read = lint([manifest], environ=os.environ)
+    figures.said.update((one.rule, one.severity) for one in read.findings)
     for report in trials:
         for reason in report.missing:
             sys.stderr.write(f"{manifest.parent.parent.name}: {reason}\n")
@@ -125,6 +131,7 @@ def judge(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
 
 def _count_undone(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:
     """Count what is said of the end of a rollback, where the server has reached it."""
+    figures.undone += 1
     labels = {ran.source.label for ran in tried.ran}
     said = [one for one in findings if Danger.UNDONE in RULES[one.rule].dangers and one.file in labels]
     shown = [one for one in tried.remarks if Danger.UNDONE in RULES[one.rule].dangers]
@@ -166,6 +173,15 @@ def _count(ran: Ran, said: Sequence[Finding], done: set[Danger], figures: Figure
 def lines(figures: Figures) -> Iterator[str]:
     """Yield the tables as they are in documents."""
     yield f"{figures.tried} migrations tried, {figures.untried} could not be"
+    yield f"{figures.undone} rollbacks were done to their end"
+    yield ""
+    yield "| what lint says without the server | errors | warnings | notes |"
+    yield "| --- | ---: | ---: | ---: |"
+    by_weight = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+    for rule in sorted({rule for rule, _ in figures.said}):
+        yield f"| `{rule}` | {' | '.join(str(figures.said[rule, severity]) for severity in by_weight)} |"
+    sums = [sum(count for (_, one), count in figures.said.items() if one is severity) for severity in by_weight]
+    yield f"| all | {' | '.join(map(str, sums))} |"
     yield ""
     yield "| rule | confirmed | refuted |"
     yield "| --- | ---: | ---: |"

@@ -85,6 +85,7 @@ SWAPPED = (
         ("alter table people alter age drop default, alter age set default 2", "squawk/ban-drop-default"),
         # only the server calls it
         ("drop trigger people_stamp on people;\ndrop function stamp()", "squawk/ban-drop-function"),
+        ("alter function stamp() rename to stamped", "squawk/renaming-object"),
         # triggers that fire again at the end
         (
             "alter table people disable trigger people_stamp;\nupdate people set age = 2 where id = 1;\n"

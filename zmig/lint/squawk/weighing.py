@@ -186,7 +186,9 @@ def _is_known_to_nobody(remark: Remark, step: Step, onward: Sequence[Step], own:
     effects = [*_effects_of(remark, step)]
     if "/renaming-" in remark.rule:
         renamed = [one.before for one in effects if isinstance(one, Renames)]
-        return bool(renamed) and all(ref in own or _serves(ref, step.before, onward[-1].after) for ref in renamed)
+        end = onward[-1].after
+        known = [ref for ref in renamed if not (ref in own or _is_called_by_server(ref, step.before))]
+        return bool(renamed) and all(_serves(ref, step.before, end) for ref in known)
     if remark.rule == "squawk/ban-drop-default":
         columns = [one.ref for one in effects if isinstance(one, Redefines)]
         return bool(columns) and all(ref in own or _has_default(ref, onward[-1].after) for ref in columns)
