@@ -42,6 +42,8 @@ BEFORE = "-- what is there\ncreate table people (id bigint primary key, age int)
             "create index concurrently on people (age)",
             "create index concurrently people_age_idx on people (age)",
         ),
+        ("fails/missing", "alter table peple add extra text", "alter table people add extra text"),
+        ("fails/missing", "update people set aeg = 1 where id = 1", "update people set age = 1 where id = 1"),
         (
             "data/unlogged",
             "create unlogged table n (id bigint primary key)",
@@ -74,6 +76,28 @@ def test_a_fix_takes_the_place_of_what_is_there(
     assert fix == (f"{fixed};",)
     assert whole == f"-- grün\n{fixed};\n"
     assert rule not in check(whole)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sql"),
+    [
+        ("transaction/control", "commit"),
+        ("lock/explicit", "lock table people"),
+        ("lock/released", "select pg_advisory_unlock_all()"),
+        ("lock/sleep", "select pg_sleep(5)"),
+    ],
+)
+def test_what_is_to_be_removed_can_be_replaced_by_nothing(
+    folder: Path, checked: Callable[..., Report], rule: str, sql: str
+) -> None:
+    (folder / "001_before.sql").write_text(BEFORE)
+    (folder / "002_a.sql").write_text(f"-- why\n{sql} ; -- so\nselect 1;\n{sql};\nselect 2;\n")
+    (folder / "manifest.yaml").write_text(
+        "manifest: 1\nmigrations: [{version: 1, file: 001_before.sql}, {version: 2, file: 002_a.sql}]\n"
+    )
+    first, second = [one for one in checked().findings if one.rule == rule]
+    assert (first.replaced, first.replacement, first.fix) == ((2, 1, 2, len(sql) + 4), "", ())
+    assert (second.replaced, second.replacement, second.fix) == ((4, 1, 5, 1), "", ())
 
 
 def test_an_index_that_a_rollback_builds_has_its_fix(folder: Path, checked: Callable[..., Report]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.lint.advice.advice import Asked
 from zmig.lint.advice.definitions import made_name
 from zmig.lint.advice.indexes import creation, key_columns
+from zmig.sql import quoting
 from zmig.sql.lexer import tokens
 from zmig.sql.token_reader import Reader
 from zmig.valueclass import replace
@@ -23,6 +25,11 @@ _WIDER = {
     "serial": "bigserial", "serial2": "bigserial", "serial4": "bigserial", "smallserial": "bigserial",
 }  # fmt: skip
 _BETTER = {"json": "jsonb", "money": "numeric(12, 2)"}
+
+
+_NEAREST = re.compile(r"write `([^`]+)`")
+_MISSING = re.compile(r"`(?:[^`]*\.)?([^`.]+)`")
+_BLANKS = re.compile(r"[ \t]*(?:\r\n|\r|\n)?")
 
 
 class _Edit(NamedTuple):
@@ -51,6 +58,8 @@ def _edit(file: SqlFile, remark: Remark) -> _Edit | None:
 def _with_fix(file: SqlFile, remark: Remark, edit: _Edit) -> Remark:
     statement, text = file.statement_at(edit.start), file.source.text
     assert statement is not None, "an edit is within a statement"
+    if edit.end > statement.end:  # nothing is left of it
+        return replace(remark, replaced=(edit.start, edit.end))
     fix = f"{text[statement.start : edit.start]}{edit.text}{text[edit.end : statement.end]};"
     return replace(remark, fix=(fix,), replaced=(edit.start, edit.end), replacement=edit.text)
 
@@ -117,13 +126,37 @@ def _concurrently(file: SqlFile, statement: FileStatement, remark: Remark) -> _E
     return _Edit(statement.start, statement.end, advice.fix[0].removesuffix(";"))
 
 
+def _removed(file: SqlFile, statement: FileStatement, remark: Remark) -> _Edit | None:
+    """Nothing, in place of a statement with its semicolon and the rest of its line."""
+    end = file.source.text.find(";", statement.end)
+    is_it = remark.start == statement.start and remark.end == statement.end and end >= 0
+    if not is_it or file.source.text[statement.end : end].strip():
+        return None
+    blanks = _BLANKS.match(file.source.text, end + 1)
+    return _Edit(statement.start, end + 1 if blanks is None else blanks.end(), "")
+
+
+def _nearest(file: SqlFile, statement: FileStatement, remark: Remark) -> _Edit | None:
+    """The name that comes near to one that nothing has."""
+    near, missing = _NEAREST.fullmatch(remark.hint), _MISSING.search(remark.message)
+    if near is None or missing is None:
+        return None
+    at = [one for one in _tokens(statement) if one.text == missing[1]]
+    return _placed(statement, at[0], at[0], quoting.bare(near[1])) if len(at) == 1 else None
+
+
 _EDITS: dict[str, Callable[[SqlFile, FileStatement, Remark], _Edit | None]] = {
     "data/unlogged": _without("unlogged"),
     "design/integer-key": _of_type,
     "design/integer-reference": _of_type,
     "design/json": _of_type,
     "design/money": _of_type,
+    "fails/missing": _nearest,
     "index/if-not-exists": _without("if", "not", "exists"),
     "index/unnamed": _named,
+    "lock/explicit": _removed,
+    "lock/released": _removed,
+    "lock/sleep": _removed,
     "lock/table-scan": _concurrently,
+    "transaction/control": _removed,
 }
