@@ -1,16 +1,26 @@
-"""How long `zmig lint` takes: 1,000 migrations, and one data file of 50 MB. Run it with `python bench/lint.py`.
+"""How long `zmig lint` takes beside squawk alone: `python -m bench.lint [MANIFEST...]`.
 
-Every figure is the time of a whole process, the interpreter's start included.
+Without a manifest it measures 1,000 migrations that it writes, and one data file of 50 MB. Every figure is of a whole
+process, the interpreter's start included: processor time of it and of those that it starts, and time on the clock.
+The processes take turns, so that all of them meet the same machine; what counts is their ratio.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import NamedTuple
+
+from zmig.lint.entries import Files, gather
+from zmig.lint.git import root_of
+from zmig.lint.squawk import program as squawk
 
 MIGRATIONS = 1000
 RUNS = 5
@@ -72,28 +82,82 @@ def write_manifest(folder: Path, lines: list[str]) -> Path:
     return manifest
 
 
-def seconds(manifest: Path) -> float:
-    """Return how long one process takes."""
-    begin = time.perf_counter()
-    command = [sys.executable, "-m", "zmig", "lint", str(manifest), "--quiet"]
-    ended = subprocess.run(command, capture_output=True, check=False)
-    assert (ended.returncode, ended.stdout) == (0, b""), ended.stdout.decode() + ended.stderr.decode()
-    return time.perf_counter() - begin
+class Taken(NamedTuple):
+    """What a process took, in seconds."""
+
+    processor: float
+    clock: float
+
+
+def taken(command: list[str], folder: Path, home: str) -> Taken:
+    """Return what one process takes, whatever it finds; `home` is where zmig has its key."""
+    before, begin = getrusage(RUSAGE_CHILDREN), time.perf_counter()
+    environ = {**os.environ, "XDG_CACHE_HOME": home}
+    subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
+    clock, after = time.perf_counter() - begin, getrusage(RUSAGE_CHILDREN)
+    return Taken(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock)
+
+
+def commands(manifest: Path) -> dict[str, list[str]]:
+    """Return what is measured of a manifest, by what it is called."""
+    entries = gather(manifest, environ=os.environ, files=Files()).entries
+    files = [entry.sql.path for entry in entries if entry.sql is not None]
+    lint = [sys.executable, "-m", "zmig", "lint", str(manifest)]
+    program = squawk.find()
+    assert program is not None, "squawk is part of the extra `lint`"
+    measured = {
+        f"squawk alone, {len(files):,} files": [program, "--reporter", "json", *files],
+        "zmig lint, the first time": lint,
+        "zmig lint, again": lint,
+    }
+    if root_of(manifest.parent) is not None:
+        base = [*lint, "--base", "HEAD"]
+        measured |= {
+            "with --base HEAD and nothing new": base,
+            "with --base HEAD, again": base,
+            "git diff HEAD": ["git", "diff", "HEAD"],
+        }
+    return measured
 
 
 def measure(what: str, manifest: Path) -> None:
-    """Print the time of the first run and the median of the next ones."""
-    first = seconds(manifest)
-    others = [seconds(manifest) for _ in range(RUNS)]
-    told = f"{what}: first {first:.2f} s, then {statistics.median(others):.2f} s (best {min(others):.2f} s)"
-    sys.stdout.write(f"{told}\n")
+    """Print what each process takes, as medians, and how many times as much that is as squawk alone."""
+    sys.stdout.write(f"{what}\n")
+    compared = commands(manifest)
+    figures: dict[str, list[Taken]] = {name: [] for name in compared}
+    # What is kept was signed with a key of its own, so that with a new one all is looked for again.
+    for _ in range(RUNS):
+        with tempfile.TemporaryDirectory() as home:
+            for name, command in compared.items():
+                figures[name].append(taken(command, Path.cwd(), home))
+    alone: Taken | None = None
+    for name, some in figures.items():
+        own = Taken(*(statistics.median(part) for part in zip(*some, strict=True)))
+        alone = alone or own
+        ratios = f"{own.processor / alone.processor:6.2f} x, {own.clock / alone.clock:6.2f} x squawk"
+        sys.stdout.write(f"  {name:<36} {own.processor:6.2f} s of processor, {own.clock:6.2f} s, {ratios}\n")
+
+
+def commit(folder: Path) -> None:
+    """Make a folder a repository with all that is in it."""
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 def main() -> None:
-    """Write both projects and measure them."""
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        measure(f"{MIGRATIONS:,} migrations with rollbacks", write_migrations(Path(one)))
-        measure(f"one data file of {DATA_MEGABYTES} MB", write_rows(Path(other)))
+    """Measure the manifests that are named, or two projects that are written."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST")
+    manifests: list[Path] = parser.parse_args().manifests
+    for manifest in manifests:
+        measure(str(manifest), manifest)
+    if not manifests:
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+            written = write_migrations(Path(one)), write_rows(Path(other))
+            commit(Path(one))
+            measure(f"{MIGRATIONS:,} migrations with rollbacks", written[0])
+            measure(f"one data file of {DATA_MEGABYTES} MB", written[1])
 
 
 if __name__ == "__main__":
