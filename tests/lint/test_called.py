@@ -112,6 +112,12 @@ def test_a_function_that_was_made_before_is_looked_into_where_it_is_called(found
     assert deeper == ("data/delete-all", 2, ("`deeper` runs `select empty_places()`", fact))
 
 
+def test_what_many_statements_fire_is_found_at_the_first(found: Found) -> None:
+    rows = "".join(f"insert into people values ({number});\n" for number in range(900))
+    assert found(f"select 1;\n{rows}") == [("lock/all-rows", 3, (RECOUNT,))]
+    assert [one[1] for one in found(f"select empty_places();\n{rows}delete from people where id = 1;")] == [2, 3]
+
+
 def test_an_upsert_fires_what_an_update_fires(found: Found) -> None:
     upsert = "insert into places values (1, 'x') on conflict (id) do update set city = 'x';"
     assert [one[0] for one in found(upsert)] == ["lock/table-rewrite"]

@@ -313,6 +313,8 @@ class _Code:
         """The functions that the file has made so far."""
         self._seen: set[Name] = set()
         """Those of them whose code was looked into, at its place; no place is reported twice."""
+        self._followed: set[tuple[Name, str]] = set()
+        """The functions of earlier files that were looked into, and what led to them: a thousand rows say it once."""
 
     def run_by(self, step: Step, depth: int = 0) -> list[Step]:
         """Return the steps of the code that a step runs: its own, or that of functions that were made before it."""
@@ -338,6 +340,9 @@ class _Code:
                 self._seen.add(function)
             return self.within(self._inside.of(host.start), self._inside.file, step.before, depth + 1)
         assert function is not None, "only a DO block has code of its own"
+        if (function, how) in self._followed:
+            return []
+        self._followed.add((function, how))
         # What came of the names in it since it was made is not known well enough to say that it fails.
         inner = (
             each for one in step.before.functions(function) for each in called.statements(one, step.statement, how)
