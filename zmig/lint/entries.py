@@ -189,7 +189,8 @@ class Files:
         key = (str(path), declaration.has_variables, is_batch)
         if key not in self._known:
             try:
-                text = text_file.read(path)
+                text = text_file.read_small(path)
+                text = text_file.read(path) if text is None else text
             except ManifestError:
                 self._known[key] = None
             else:
