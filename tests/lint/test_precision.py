@@ -184,6 +184,8 @@ def test_a_column_that_may_not_be_there_may_be_added(folder: Path) -> None:
     more = "alter table maybe add column if not exists a int generated always as (id * 2) stored"
     assert severity(folder, "squawk/adding-field-with-default", made, more) is Severity.ERROR
     assert severity(folder, "squawk/adding-field-with-default", more.replace("maybe", "people")) is Severity.ERROR
+    key = "alter table maybe add column if not exists a uuid default gen_random_uuid() primary key"
+    assert severity(folder, "squawk/adding-field-with-default", made, key) is Severity.ERROR
     known = more.replace("maybe add column if not exists a", "people add column if not exists age")
     assert severity(folder, "squawk/adding-field-with-default", known) is None
 

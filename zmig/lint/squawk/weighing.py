@@ -131,9 +131,12 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
         remarks = by_statement.get(step.statement.start, ())
         for remark in remarks:
             action = step.action_at(remark.start)
-            rules = {one.rule for one in remarks if step.action_at(one.start) == action}
+            better = _SAID_BY.get(remark.rule, frozenset[str]())
+            beside = (one for one in remarks if one.rule in better and step.action_at(one.start) == action)
             is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
-            is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ())) or _is_said_better(remark, step)
+            is_repeated = _is_said_better(remark, step) or not all(
+                _is_harmless(one, step, steps[number:], own) for one in beside
+            )
             if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:], own)):
                 yield _milder(remark, step)
         own.update(_named_by(step))
