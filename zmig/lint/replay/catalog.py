@@ -33,7 +33,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from zmig.lint.replay.objects import Column, Constraint, Privilege, Relation, Type, UserType
+    from zmig.lint.replay.objects import Column, Constraint, Expression, Privilege, Relation, Type, UserType
 
 _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
 """Words of code after which a name may be another thing's."""
@@ -462,6 +462,34 @@ def _is_of_somebody(name: Name | None) -> TypeGuard[Name]:
     return name is not None and name.schema != BUILT_IN
 
 
+_ALWAYS_THERE = frozenset(
+    {
+        "clock_timestamp", "coalesce", "gen_random_uuid", "length", "lower", "md5", "nextval", "now", "random", "upper",
+        "uuid_generate_v4",
+    }
+)  # fmt: skip
+"""What many expressions call, and nobody drops."""
+
+
+def called_name(name: str) -> Node:
+    """Return what depends on every function of a name, as the expressions do that call one."""
+    return Node(Space.FUNCTION, Name(None, name))
+
+
+def _calls(expressions: Iterable[Expression | None]) -> Iterator[Node]:
+    for one in expressions:
+        for called in one.functions if one is not None else ():
+            if called.name not in _ALWAYS_THERE:
+                yield called_name(called.name)
+
+
+def _expressions(table: Table) -> Iterator[Expression | None]:
+    yield from (one.default for one in table.columns.values())
+    yield from (one.expression for one in table.constraints.values())
+    yield from (one for policy in table.policies.values() for one in (policy.using, policy.check))
+    yield from (one.condition for one in table.triggers.values())
+
+
 def _uses(made: Relation) -> Iterator[Node]:
     match made:
         case Table():
@@ -472,10 +500,13 @@ def _uses(made: Relation) -> Iterator[Node]:
             of_columns = (one.type.name for one in made.columns.values() if one.type is not None)
             yield from (Node(Space.TYPE, one) for one in (*of_columns, made.of_type) if _is_of_somebody(one))
             yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
+            yield from _calls(_expressions(made))
         case View():
             yield from (Node(Space.RELATION, used) for used in made.uses)
+            yield from _calls((made.calls,))
         case Index():
             yield Node(Space.RELATION, made.table)
+            yield from _calls((*made.expressions, made.predicate))
         case Sequence():
             if made.owner is not None:
                 yield Node(Space.RELATION, made.owner[0])
@@ -485,6 +516,7 @@ def _type_uses(made: UserType) -> Iterator[Node]:
     types: Iterable[Type | None] = ()
     if isinstance(made, Domain):
         types = (made.base,)
+        yield from _calls(one.expression for one in made.constraints.values())
     elif isinstance(made, Composite):
         types = made.attributes.values()
     yield from (Node(Space.TYPE, one.name) for one in types if one is not None and not one.is_built_in)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.lint.replay.catalog import called_name
 from zmig.lint.replay.objects import ConstraintKind, Domain, Index, ObjectKind, Ref, Space, Table, View
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ def users(catalog: Catalog, name: Name, dropped: Iterable[Function], kept: Itera
         return  # a call may be written as it was called before
     # Defaults of arguments allow for fewer, so that their number shows which one is meant only where there are several.
     calls = _Calls(name, numbers if kept else None)
-    for relation in catalog.relations():
-        if catalog.is_certain(relation):
+    calling = [*catalog.dependents(*called_name(name.name))]
+    for node in calling:
+        relation = catalog.relation(node.name) if node.space is Space.RELATION else None
+        if relation is not None and catalog.is_certain(relation):
             yield from _of_relation(relation, calls)
-    for kind in catalog.types():
-        for constraint in kind.constraints.values() if isinstance(kind, Domain) else ():
-            if calls.any_in((constraint.expression,)):
-                yield Ref(ObjectKind.CONSTRAINT, kind.name, constraint.name)
+    for node in calling:
+        kind = catalog.type(node.name) if node.space is Space.TYPE else None
+        if isinstance(kind, Domain):
+            checks = (one for one in kind.constraints.values() if calls.any_in((one.expression,)))
+            yield from (Ref(ObjectKind.CONSTRAINT, kind.name, one.name) for one in checks)
 
 
 class _Calls:
