@@ -16,7 +16,7 @@ from zmig.lint import run
 from zmig.lint.cache import catalogs, keys
 from zmig.lint.cache import folder as folders
 from zmig.lint.grammar import Grammar
-from zmig.lint.replay import tree
+from zmig.lint.replay import objects, tree
 from zmig.lint.replay.catalog import Catalog
 from zmig.lint.run import Report, lint
 from zmig.lint.sql_file import read
@@ -448,6 +448,24 @@ def test_a_catalog_comes_back_as_it_was() -> None:
             for some in steps
         ]
         assert effects[0] == effects[1] != []
+
+
+def test_every_kind_of_object_can_be_kept() -> None:
+    made = {one for one in vars(objects).values() if isinstance(one, type) and hasattr(one, "__value_fields__")}
+    assert len(made) > 10
+    assert made <= set(catalogs._VALUES), "name it in `zmig/lint/cache/catalogs.py`"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_catalog_is_taken_from_before_the_edited_migration(project: Project, parsed: list[str]) -> None:
+    project.lint()
+    project.write(4, "alter table t1 add column more int;\n")
+    project.lint()
+    project.write(4, "alter table t1 add column other int;\n")
+    parsed.clear()
+    report = project.lint()
+    assert not any("create table t2" in text for text in parsed)
+    assert any("create table t5" in text for text in parsed)
+    assert report == project.lint(is_kept=False)
 
 
 @pytest.mark.parametrize(
