@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
+from zmig.sql import lexer
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from zmig.lint.sql_file import Action, FileStatement, SqlFile
     from zmig.sql.token_reader import Reader
-
-_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @valueclass
@@ -64,13 +63,11 @@ class Asked:
     def written(self, start: int, end: int, after: str = "") -> str:
         """Return a part of the file as it is written, variables included; `after` the words that lead to a name."""
         text = self.file.source.text[start:end].strip()
-        if after:
-            text = _COMMENT.sub(" ", text).strip()
-            words = text.split()
-            while words and words[0].lower() in ("alter", "foreign", after, "if", "exists", "only"):
-                text = text[len(words[0]) :].lstrip()
-                words = words[1:]
-        return text
+        if not after:
+            return text
+        leading = ("alter", "foreign", after, "if", "exists", "only")
+        name = list(dropwhile(lambda token: token.text in leading, lexer.tokens(text)))
+        return text[name[0].start : name[-1].end] if name else ""
 
     def name(self, reader: Reader) -> str:
         """Take a name, with what qualifies it, from a reader of the statement; as it is written, empty at its end."""
