@@ -152,15 +152,21 @@ async def console(
     database_url: str | None = None,
     reading_seconds: float = 0,
     begins_observed: bool = True,
+    uses_processes: bool = False,
 ) -> AsyncGenerator[Console]:
-    """Open the console on a manifest, and unless that cannot be, wait for the first observation."""
+    """Open the console on a manifest, and unless that cannot be, wait for the first observation.
+
+    With `uses_processes` its runs are in processes of their own, and outlive it, as they do for people.
+    """
     heard = asyncio.Event()
 
     def hook(_message: Message) -> None:
         heard.set()
 
     app = ConsoleApp(
-        Target(manifest, database_url, CommandLine(manifest.name), os.environ), reading_seconds=reading_seconds
+        Target(manifest, database_url, CommandLine(manifest.name), os.environ),
+        reading_seconds=reading_seconds,
+        uses_processes=uses_processes,
     )
     async with app.run_test(size=size, message_hook=hook) as pilot:
         zmig = Console(app, pilot, heard)
@@ -170,4 +176,5 @@ async def console(
             yield zmig
         finally:
             # The console waits for a run that nobody cancelled; a test that failed must not.
-            app.controller.cancel()
+            if not uses_processes:
+                app.controller.cancel()

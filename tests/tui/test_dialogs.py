@@ -117,7 +117,7 @@ async def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, 
     shop.add(1, "one", "select 1;")
     async with console(shop.path) as zmig:
         await zmig.open(WaitDialog, "a")
-        await zmig.app.push_screen(QuitDialog("apply"))
+        await zmig.app.push_screen(QuitDialog("apply", can_outlive=True))
         gate.opened.set()
         waiting = zmig.app.screen_stack[2]
         assert isinstance(waiting, WaitDialog)

@@ -135,11 +135,12 @@ async def test_without_a_run_the_keys_that_quit_quit_and_ctrl_c_tells_which_they
             assert zmig.app.return_value == 0
 
 
-def test_the_console_ends_only_after_its_run(shop: Shop, connection: psycopg.Connection) -> None:
+def test_the_console_ends_only_after_a_run_in_a_thread_of_its_own(shop: Shop, connection: psycopg.Connection) -> None:
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
     told: queue.Queue[ConsoleEvent] = queue.Queue()
-    controller = Controller(Target(shop.path, None, CommandLine(shop.path.name), os.environ), told.put, time.monotonic)
+    target = Target(shop.path, None, CommandLine(shop.path.name), os.environ)
+    controller = Controller(target, told.put, time.monotonic, uses_processes=False)
     controller.start()
     controller.run(Apply(), shop.migrator().plan())
     while _waiting(connection) == 0:

@@ -70,38 +70,11 @@ def test_a_signal_cancels_the_run_records_that_and_ends(shop_that_waits: Shop, c
     assert _last(shop_that_waits) == ("failed", "interrupted by request")
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["told by SIGHUP", "told by nothing"])
-def test_a_run_whose_terminal_goes_away_is_carried_to_its_end(
-    shop_that_waits: Shop, connection: psycopg.Connection, is_told: bool
-) -> None:
-    with FullScreen(shop_that_waits.path, is_controlling=is_told) as terminal:
-        _begin_a_run(shop_that_waits, connection, terminal)
-        terminal.close()
-        _let_it_look(connection, terminal)
-        assert _last(shop_that_waits)[0] == "started"
-        connection.execute("select pg_advisory_unlock(1)")
-        assert terminal.end() == HANGUP
-    assert _last(shop_that_waits) == ("done", None)
-    backends.wait_for_end(connection)
-
-
 def _let_it_look(connection: psycopg.Connection, terminal: FullScreen) -> None:
     """Wait until the console has looked at the database again, some times: it still does something."""
     row = connection.execute("select clock_timestamp() + interval '2 seconds'").fetchone()
     assert row is not None
     backends.wait_for(connection, 1, f"application_name = 'zmig/console' and query_start > '{row[0]}'", of=terminal)
-
-
-def test_a_run_that_nobody_watches_any_more_heeds_a_signal(
-    shop_that_waits: Shop, connection: psycopg.Connection
-) -> None:
-    with FullScreen(shop_that_waits.path, is_controlling=False) as terminal:
-        _begin_a_run(shop_that_waits, connection, terminal)
-        terminal.close()
-        _let_it_look(connection, terminal)
-        terminal.send(signal.SIGTERM)
-        assert terminal.end() == TERMINATED
-    assert _last(shop_that_waits) == ("failed", "interrupted by request")
 
 
 def test_a_terminal_that_takes_nothing_more_keeps_no_signal_waiting(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import backends, browser
+from tests.support import backends, browser, run_processes
 from tests.support.screen import Screen
 
 if TYPE_CHECKING:
@@ -222,22 +222,26 @@ def test_a_run_goes_on_when_its_page_is_reloaded_and_closed_and_its_server_ended
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
 
-    async def script(url: str) -> None:
+    async def script(served: Served) -> str:
         async with browser.page(tmp_path / "profile") as tab:
-            await _run(tab, url)
+            await _run(tab, served.url)
             tab.received = b""
             await tab.begin("Page.reload")
             await _until(tab, lambda: tab.questions)
             assert tab.questions == ["beforeunload"]
             await tab.call("Page.handleJavaScriptDialog", accept=True)
-            await _until(tab, lambda: "in another process" in _text(tab))
+            # It is attached: what was said before it was there is shown.
+            await _until(tab, lambda: "c Cancel" in _text(tab) and "1 of 1, line 1: select" in _text(tab))
+            assert "in another process" not in _text(tab)
             assert await tab.evaluate("location.search") == ""
+            return await asyncio.to_thread(served.end)
 
     with _served(shop.path) as served:
-        asyncio.run(script(served.url))
-        said = served.end()
-    assert "a run goes on in process" in said
+        said = asyncio.run(script(served))
+    assert "a run goes on" in said
+    assert f"`zmig tui {shop.path}` attaches to it" in said
     backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+    assert len(run_processes.found(shop.path)) == 1
     connection.execute("select pg_advisory_unlock(1)")
     backends.wait_for_end(connection)
     assert [fact.type.label for fact in shop.migrator().history()[-2:]] == ["done", "observed"]

@@ -69,10 +69,12 @@ class ConsoleApp(App[int]):
         clock: Callable[[], float] = time.monotonic,
         controller: type[Controller] = Controller,
         reading_seconds: float = _READING_SECONDS,
+        uses_processes: bool = True,
     ) -> None:
         """`clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
 
-        `reading_seconds` is how long a question is on the screen before a key may agree to it.
+        `reading_seconds` is how long a question is on the screen before a key may agree to it. Without
+        `uses_processes` a run is done in a thread, and so ends with the console.
         """
         super().__init__()
         self._target = target
@@ -80,7 +82,7 @@ class ConsoleApp(App[int]):
         self._reading_seconds = reading_seconds
         self._is_terminating = False
         self._is_detached = False
-        self.controller = controller(target, self._send, clock)
+        self.controller = controller(target, self._send, clock, uses_processes=uses_processes)
 
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""
@@ -122,14 +124,14 @@ class ConsoleApp(App[int]):
             self.continue_detached()
 
     def continue_detached(self) -> None:
-        """Go on after the terminal or the page went away: with a run to its end, and else to the console's own."""
+        """End after the terminal or the page went away; a run that would end with the console is carried to its end."""
         driver = self._detachable_driver
         if driver is not None:
             driver.abandon()
         if self._is_terminating or self._is_detached:
             return
         self._is_detached = True
-        if self.controller.is_running:
+        if self.controller.is_running and not self.controller.run_outlives_console:
             self.main.actions.leave_after_run(_HANGUP)
         else:
             self.exit(_HANGUP)
@@ -165,11 +167,14 @@ class ConsoleApp(App[int]):
             self.main.post_message(EventReceived(event))
 
     def _terminate(self, number: signal.Signals) -> None:
-        """End as a signal asks: a run is cancelled first, and what it left is recorded. A second signal waits not."""
+        """End as a signal asks: a run that was begun here is cancelled first, and what it left is recorded.
+
+        A second signal waits not.
+        """
         if self._is_terminating:
             os._exit(128 + number)
         self._is_terminating = True
-        if self.controller.is_running:
+        if self.controller.is_run_begun_here:
             self.main.actions.leave_after_run(128 + number)
             self.controller.cancel()
         else:

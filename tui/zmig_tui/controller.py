@@ -6,13 +6,13 @@ when it has time.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
-from zmig.running.cancellation import Cancellation, Cancelled
-from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady, RunEnded, bug
+from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady
+from zmig_tui.own_run import OwnRun
 from zmig_tui.poller import Poller
+from zmig_tui.run_process.problems import internal
 from zmig_tui.worker import WorkerThread
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from zmig.progress import Progress
     from zmig_tui.target import Target
 
-_QUEUE_LIMIT = 20_000
 _SECONDS_TO_CLOSE = 2.0
 _SECONDS_TO_RECORD = 10.0
 _SECONDS_BETWEEN_CHECKS_FOR_THE_END = 0.1
+_SECONDS_BETWEEN_LOOKS_FOR_RUNS = 1.0
 
 
 class Controller:
@@ -38,44 +38,69 @@ class Controller:
     done in the watcher's.
     """
 
-    def __init__(self, target: Target, send: Callable[[ConsoleEvent], None], clock: Callable[[], float]) -> None:
-        """`send` is called in the threads; `clock` gives the seconds that progress is timed in."""
+    def __init__(
+        self,
+        target: Target,
+        send: Callable[[ConsoleEvent], None],
+        clock: Callable[[], float],
+        *,
+        uses_processes: bool = True,
+    ) -> None:
+        """`send` is called in the threads; `clock` gives the seconds that progress is timed in.
+
+        Without `uses_processes` a run is done in a thread, and so ends with the console.
+        """
         self._target = target
         self._send = send
-        self._clock = clock
+        self._run = OwnRun(target, send, clock, ended=self.refresh, uses_processes=uses_processes)
         self._watcher = target.open_migrator().watcher()
         self._poller = Poller(self._watcher, send, is_running=lambda: self.is_running)
         self._watcher_thread = WorkerThread("zmig watching", self._poller.poll, self._watcher.close)
-        self._engine_thread = WorkerThread("zmig engine")
-        self._progress: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
-        self._cancellation: Cancellation | None = None
+        self._engine_thread = WorkerThread("zmig engine", last=self._run.close)
+        self._finder_thread = WorkerThread("zmig finding runs", self._look_for_runs)
         self._planned: Request | None = None
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the threads."""
+        self._finder_thread.start()
         self._watcher_thread.start()
         self._engine_thread.start()
 
     def stop(self) -> None:
-        """End both threads. A run in progress is waited for, so that no way out of the console ends it unasked.
+        """End the threads. A run that would end with them is waited for, so that no way out ends it unasked.
 
-        A run that was asked to end gets some seconds to record that.
+        One that was asked to end gets some seconds to record that.
         """
         self._watcher_thread.stop(wait_seconds=_SECONDS_TO_CLOSE)
-        while (run := self._cancellation) is not None and not run.is_requested:
+        self._finder_thread.stop(wait_seconds=_SECONDS_TO_CLOSE)
+        while self.is_running and not (self.run_outlives_console or self.is_cancelling):
             self._engine_thread.wait(_SECONDS_BETWEEN_CHECKS_FOR_THE_END)
+        self._run.leave()
         self._engine_thread.stop(wait_seconds=_SECONDS_TO_RECORD)
+
+    def _look_for_runs(self) -> float:
+        self._run.look()
+        return _SECONDS_BETWEEN_LOOKS_FOR_RUNS
 
     @property
     def is_running(self) -> bool:
-        """Whether a run of this console is in progress."""
-        return self._cancellation is not None
+        """Whether a run is in progress that this console began, or is attached to."""
+        return self._run.is_running
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether the run of this console was asked to end, and has not yet."""
-        run = self._cancellation
-        return run is not None and run.is_requested
+        """Whether that run was asked to end, and has not yet."""
+        return self._run.is_cancelling
+
+    @property
+    def is_run_begun_here(self) -> bool:
+        """Whether that run was begun by this console."""
+        return self._run.is_begun_here
+
+    @property
+    def run_outlives_console(self) -> bool:
+        """Whether that run goes on when the console ends."""
+        return self._run.outlives
 
     def refresh(self, *, ask_repeatables: bool = False) -> None:
         """Observe soon; on request ask the conditions of repeatables too."""
@@ -90,10 +115,7 @@ class Controller:
 
     def take_progress(self) -> list[tuple[Progress, float]]:
         """Return the progress reported since the last call, with the moments on the clock."""
-        taken: list[tuple[Progress, float]] = []
-        while self._progress:
-            taken.append(self._progress.popleft())
-        return taken
+        return self._run.take_progress()
 
     def plan(self, request: Request, *, is_dry: bool = False) -> None:
         """Plan what a request would run; of several requested in a row, only the last."""
@@ -105,18 +127,23 @@ class Controller:
         def plan() -> None:
             if self._planned is request:
                 self._do(request.title, job, request)
+                if not is_dry:  # a process for the run starts while somebody reads the plan
+                    self._run.prepare()
 
         self._engine_thread.put(plan)
 
     def run(self, request: Request, plan: Plan) -> None:
         """Run a plan that was agreed to."""
-        self._cancellation = cancellation = Cancellation()
-        self._engine_thread.put(lambda: self._send(self._run(request, plan, cancellation)))
+        self._run.announce(request)
+        self._engine_thread.put(lambda: self._run.begin(request, plan))
+
+    def listen_to_found_run(self) -> None:
+        """Take what a run reports that was found, and that the screen has heard of now."""
+        self._run.listen_to_found()
 
     def cancel(self) -> None:
         """Ask the run of this console to end."""
-        if self._cancellation is not None:
-            self._cancellation.request()
+        self._run.cancel()
 
     def resolve(self, name: str, verdict: str, reason: str) -> None:
         """Record an operator's decision about a migration, given by name or version."""
@@ -192,23 +219,7 @@ class Controller:
         except ZmigError as error:
             self._send(ActionRefused(what, error.problems, question))
         except Exception as error:
-            self._send(ActionRefused(what, (bug(error),), question))
-
-    def _run(self, request: Request, plan: Plan, cancellation: Cancellation) -> ConsoleEvent:
-        def observe(progress: Progress) -> None:
-            self._progress.append((progress, self._clock()))
-
-        try:
-            return RunEnded(self._target.open_migrator(observe, cancellation).run(request, confirmed=plan))
-        except Cancelled as error:
-            return RunEnded(None, (error.problem,) if error.problem is not None else (), is_cancelled=True)
-        except ZmigError as error:
-            return RunEnded(None, error.problems, is_cancelled=cancellation.is_requested)
-        except Exception as error:
-            return RunEnded(None, (bug(error),))
-        finally:
-            self._cancellation = None
-            self.refresh()
+            self._send(ActionRefused(what, (internal(error),), question))
 
 
 def _terminated(backend: Backend, done: bool) -> ActionDone:

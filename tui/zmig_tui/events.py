@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from zmig.errors import Problem
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.database.activity import Blocking
+    from zmig.errors import Problem
     from zmig.planning.plan import Plan, RunResult
     from zmig.planning.request import Request
     from zmig.session.watcher import Observation
@@ -58,6 +58,17 @@ class PlanReady:
 
 
 @valueclass
+class RunAttached:
+    """A run was found that goes on in a process of its own, and this console is attached to it."""
+
+    title: str
+    steps: int
+    """How many its plan has."""
+    began: float
+    """On the screen's clock."""
+
+
+@valueclass
 class RunEnded:
     """The run of this console has ended."""
 
@@ -96,7 +107,15 @@ class BlockersFound:
 
 
 ConsoleEvent = (
-    Observed | ObservationFailed | DetailReady | PlanReady | RunEnded | ActionDone | ActionRefused | BlockersFound
+    Observed
+    | ObservationFailed
+    | DetailReady
+    | PlanReady
+    | RunAttached
+    | RunEnded
+    | ActionDone
+    | ActionRefused
+    | BlockersFound
 )
 
 
@@ -106,8 +125,3 @@ class EventReceived(Message):
     def __init__(self, event: ConsoleEvent) -> None:
         super().__init__()
         self.event = event
-
-
-def bug(error: Exception) -> Problem:
-    """Return the problem of an error that no part of zmig expects."""
-    return Problem("internal-error", f"internal error: {type(error).__name__}: {error}; this is a bug in zmig")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import ConnectionFailed, ManifestError, ServerError, ZmigError
 from zmig_tui import detail_reader
-from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed, bug
+from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed
 from zmig_tui.models import columns
 from zmig_tui.models.rows import RowCache
+from zmig_tui.run_process.problems import internal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ class Poller:
         except ZmigError as error:
             return self._send_failure(error)
         except Exception as error:
-            self._send(ObservationFailed((bug(error),), is_unreachable=False))
+            self._send(ObservationFailed((internal(error),), is_unreachable=False))
             return _LONGEST_SECONDS_BETWEEN_CONNECTIONS
         self._failures = 0
         if observation.status.migrations is not self._entries:

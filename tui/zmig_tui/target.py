@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from zmig.migrator import Migrator
@@ -24,6 +25,11 @@ class Target:
     database_url: str | None
     hints: CommandLine
     environ: Mapping[str, str]
+
+    @property
+    def own_environ(self) -> Mapping[str, str] | None:
+        """The environment, where it is not that of this process."""
+        return None if self.environ is os.environ else dict(self.environ)
 
     def open_migrator(self, observer: Observer | None = None, cancellation: Cancellation | None = None) -> Migrator:
         """Return the engine."""

@@ -223,12 +223,16 @@ class SignalInterrupts(Interrupts):
         """Return the interruption that was put off, unless it still is to be."""
         if self._depth == 0 and self._pending is not None and get_ident() == self._thread:
             number, self._pending = self._pending, None
-            return Interrupted(number)
+            return self._interruption(number)
         return super().taken()
 
     def asked(self) -> Interrupted | None:
         """Return the interruption that a signal asked for, whatever became of it."""
-        return None if self._asked is None else Interrupted(self._asked)
+        return None if self._asked is None else self._interruption(self._asked)
+
+    def _interruption(self, number: int) -> Interrupted:
+        """Return the interruption that a signal stands for."""
+        return Interrupted(number)
 
     def heed(self, *, is_over: bool = False) -> None:
         """Raise the interruption once more, whatever became of it: its sender waits for the exit code."""
@@ -275,7 +279,7 @@ class SignalInterrupts(Interrupts):
         if self._depth or self._polls:
             self._pending = number
         else:
-            raise Interrupted(number)
+            raise self._interruption(number)
 
 
 def _do_as_by_default(number: int, frame: FrameType | None) -> None:

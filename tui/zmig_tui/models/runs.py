@@ -64,6 +64,12 @@ class RunModel:
         self.own = Run(verb=verb, began=self._clock(), total=total)
         self.follows = True
 
+    def attach(self, verb: str, total: int, began: float) -> None:
+        """Take over a run that is in progress, and was begun at a moment before."""
+        self.own = Run(verb=verb, began=began, total=total)
+        self.remote = None
+        self.follows = True
+
     def advance(self, progress: Iterable[tuple[Progress, float]]) -> None:
         """Fold progress, with the moments it was reported at, into the console's own run."""
         for event, moment in progress:

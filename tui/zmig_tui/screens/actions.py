@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.plan import Plan
     from zmig_tui.controller import Controller
-    from zmig_tui.events import PlanReady, RunEnded
+    from zmig_tui.events import PlanReady, RunAttached, RunEnded
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.rows import Row
     from zmig_tui.screens.prompts import Prompts
@@ -122,6 +122,13 @@ class RunActions:
         self._report_run(is_running=True)
         self._redraw()
 
+    def attach(self, found: RunAttached) -> None:
+        """Show a run that was found."""
+        self._model.runs.attach(found.title, found.steps, found.began)
+        self._controller.listen_to_found_run()
+        self._report_run(is_running=True)
+        self._redraw()
+
     def end(self, ended: RunEnded) -> None:
         """Note the end of the run, and leave the console if it only waited for that."""
         outcome = _outcome(ended)
@@ -183,7 +190,17 @@ class RunActions:
         """Quit; in the middle of a run, ask what is to become of it."""
         if self._controller.is_running:
             own = self._model.runs.own
-            self._prompts.ask_to_quit(own.verb if own is not None else "a run", self._leave_as)
+            verb = own.verb if own is not None else "a run"
+            self._prompts.ask_to_quit(verb, self._leave_as, can_outlive=self._controller.run_outlives_console)
+        else:
+            self._app.exit(self._exit_code)
+
+    def detach(self) -> None:
+        """Quit, and leave a run going on."""
+        if not self._controller.is_running:
+            self._prompts.notify("no run of this console is under way; q quits", is_warning=True)
+        elif not self._controller.run_outlives_console:
+            self._prompts.notify("this run would end with the console; q asks what is to become of it", is_warning=True)
         else:
             self._app.exit(self._exit_code)
 
@@ -195,6 +212,8 @@ class RunActions:
             self._app.exit(self._exit_code)
         elif choice is QuitChoice.CANCEL:
             self._cancel()
+        elif choice is QuitChoice.DETACH:
+            self._app.exit(self._exit_code)
         else:
             self._prompts.notify("zmig quits when the run has ended")
 

@@ -349,28 +349,37 @@ class QuitChoice(Enum):
     STAY = auto()
     WAIT = auto()
     CANCEL = auto()
+    DETACH = auto()
 
 
 class QuitDialog(Dialog[QuitChoice]):
-    """Asks whether to wait for the run, to cancel it, or to stay; once it has ended, only whether to quit."""
+    """Asks whether to leave the run going on, to wait for it, to cancel it, or to stay; after its end, whether to quit.
+
+    A run that would end with the console cannot be left going on.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d,D", "leave('DETACH')", "Leave it running", key_display="d", id="quit.detach"),
         Binding("w", "leave('WAIT')", "Wait for its end, then quit", id="quit.wait"),
         Binding("c", "leave('CANCEL')", "Cancel it, then quit", id="quit.cancel"),
         Binding("w", "quit", "Quit", id="quit.now"),
         Binding("escape,s,q", "leave('STAY')", "Stay", key_display="esc", id="quit.stay"),
     ]
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, *, can_outlive: bool) -> None:
+        """`can_outlive` says whether the run goes on without the console."""
+        left = line(span("d", Tone.ACCENT), "    leave it running: the console finds it when it is opened again")
         text = [
             line(span(verb, Tone.STRONG), " is still running."),
             line(""),
+            *([left] if can_outlive else []),
             line(span("w", Tone.ACCENT), "    wait: let it go on, and quit when it has ended"),
             line(span("c", Tone.ACCENT), "    cancel: end the running statement, record that, and quit"),
             line(span("esc", Tone.ACCENT), "  stay"),
         ]
         super().__init__("quit in the middle of a run?", text, tone=Tone.WARN)
         self._verb = verb
+        self._can_outlive = can_outlive
         self._has_ended = False
 
     def show_end(self, outcome: str) -> None:
@@ -392,6 +401,8 @@ class QuitDialog(Dialog[QuitChoice]):
         """Offer what can be done with the run while it is under way."""
         if action == "quit":
             return self._has_ended
+        if parameters == ("DETACH",) and not self._can_outlive:
+            return False
         return not self._has_ended or parameters == ("STAY",)
 
     def action_leave(self, choice: str) -> None:

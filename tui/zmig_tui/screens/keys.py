@@ -150,6 +150,14 @@ LOOKING = [
     Binding(
         "escape", "back", "Back", tooltip="Close the detail, the run's panel or the filter", id="look.back", show=False
     ),
+    Binding(
+        "D",
+        "detach",
+        "Leave it running",
+        tooltip="End the console, not the run; opened again, the console attaches to it",
+        id="detach",
+        show=False,
+    ),
     Binding("q", "leave", "Quit", tooltip="Leave; asks if a run is under way", id="leave"),
 ]
 """Keys that change nothing in the database."""

@@ -20,6 +20,7 @@ from zmig_tui.events import (
     ObservationFailed,
     Observed,
     PlanReady,
+    RunAttached,
     RunEnded,
 )
 from zmig_tui.models import availability, rows
@@ -135,6 +136,8 @@ class MainScreen(Screen[None]):
                 self.detail.show(event.detail)
             case PlanReady():
                 self.prompts.answer(event.request, lambda: self.actions.show_plan(event))
+            case RunAttached():
+                self.actions.attach(event)
             case RunEnded():
                 self.catch_up()
                 self.actions.end(event)
@@ -299,6 +302,10 @@ class MainScreen(Screen[None]):
     def action_leave(self) -> None:
         """Quit."""
         self.actions.leave()
+
+    def action_detach(self) -> None:
+        """Leave a run going on."""
+        self.actions.detach()
 
     # Keys that change nothing in the database
 

@@ -74,10 +74,11 @@ class Prompts:
         dialog = ResolveDialog(name, facts)
         self._app.push_screen(dialog, lambda resolution: decided(resolution) if resolution is not None else None)
 
-    def ask_to_quit(self, verb: str, chosen: Callable[[QuitChoice], None]) -> None:
+    def ask_to_quit(self, verb: str, chosen: Callable[[QuitChoice], None], *, can_outlive: bool) -> None:
         """Ask, once, what is to become of the run `verb` when the console is left."""
         if not any(isinstance(screen, QuitDialog) for screen in self._app.screen_stack):
-            self._app.push_screen(QuitDialog(verb), lambda choice: chosen(choice) if choice is not None else None)
+            dialog = QuitDialog(verb, can_outlive=can_outlive)
+            self._app.push_screen(dialog, lambda choice: chosen(choice) if choice is not None else None)
 
     def show_end(self, outcome: str) -> None:
         """Have a dialog that asks what is to become of the run say that it has ended."""

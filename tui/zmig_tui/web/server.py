@@ -76,13 +76,9 @@ class ConsoleServer(Server):
         """Say nothing yet."""
 
     async def on_shutdown(self, app: web.Application) -> None:
-        """Close the pages, and say which runs go on without them."""
-        status = self._hints.phrase(command("status"))
-        for process in self._processes:
-            if process.is_running:
-                sys.stderr.write(
-                    f"a run goes on in process {process.pid}, which ends with it; {status} says how far it is\n"
-                )
+        """Close the pages, and say whether a run goes on without them."""
+        if any(process.is_running for process in self._processes):
+            sys.stderr.write(f"a run goes on; {self._hints.phrase(command('tui'))} attaches to it\n")
         for socket in tuple(self._sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)
 
