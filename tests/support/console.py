@@ -147,14 +147,15 @@ class Console:
 @asynccontextmanager
 async def console(
     manifest: Path,
-    *,
+    *others: Path,
     size: tuple[int, int] = (120, 36),
     database_url: str | None = None,
     reading_seconds: float = 0,
     begins_observed: bool = True,
     uses_processes: bool = False,
+    is_read_only: bool = False,
 ) -> AsyncGenerator[Console]:
-    """Open the console on a manifest, and unless that cannot be, wait for the first observation.
+    """Open the console on manifests, and unless that cannot be, wait for the first observation.
 
     With `uses_processes` its runs are in processes of their own, and outlive it, as they do for people.
     """
@@ -164,7 +165,10 @@ async def console(
         heard.set()
 
     app = ConsoleApp(
-        Target(manifest, database_url, CommandLine(manifest.name), os.environ),
+        *(
+            Target(one, database_url, CommandLine(one.name), os.environ, is_read_only=is_read_only)
+            for one in (manifest, *others)
+        ),
         reading_seconds=reading_seconds,
         uses_processes=uses_processes,
     )
@@ -177,4 +181,5 @@ async def console(
         finally:
             # The console waits for a run that nobody cancelled; a test that failed must not.
             if not uses_processes:
-                app.controller.cancel()
+                for database in app.databases:
+                    database.controller.cancel()

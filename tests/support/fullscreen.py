@@ -52,6 +52,13 @@ class FullScreen:
         )
         os.close(theirs)
         self.screen = Screen(_WIDTH, _HEIGHT)
+        self.written = b""
+        """Everything that was written to the terminal and read by a test."""
+
+    def _feed(self, data: bytes) -> bytes:
+        self.written += data
+        self.screen.feed(data)
+        return data
 
     def __enter__(self) -> Self:
         return self
@@ -91,12 +98,12 @@ class FullScreen:
             if time.monotonic() > end:
                 raise AssertionError(f"never reached; the screen is\n{self.screen.text}")
             if select.select([self._ours], [], [], 0.2)[0]:
-                self.screen.feed(os.read(self._ours, 1 << 16))
+                self._feed(os.read(self._ours, 1 << 16))
 
     def _read_what_is_there(self) -> None:
         with contextlib.suppress(OSError):  # Linux says so when the other side was closed
             while self._ours >= 0 and select.select([self._ours], [], [], 0)[0]:
-                self.screen.feed(os.read(self._ours, 1 << 16))
+                self._feed(os.read(self._ours, 1 << 16))
 
     def shows(self, *texts: str) -> None:
         self.until(lambda screen: all(text in screen for text in texts))
@@ -110,11 +117,11 @@ class FullScreen:
             assert time.monotonic() < end, self.screen.text
             self.press("y")
             if select.select([self._ours], [], [], 0.2)[0]:
-                self.screen.feed(os.read(self._ours, 1 << 16))
+                self._feed(os.read(self._ours, 1 << 16))
 
     def end(self, *, reads: bool = True) -> int:
         """Wait for the end, as a rule reading what is drawn; return the exit code."""
         with contextlib.suppress(OSError):
-            while reads and self._ours >= 0 and os.read(self._ours, 1 << 16):
+            while reads and self._ours >= 0 and self._feed(os.read(self._ours, 1 << 16)):
                 pass
         return self._process.wait(_PATIENCE_SECONDS)

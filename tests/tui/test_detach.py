@@ -188,10 +188,15 @@ def test_a_run_goes_on_without_terminal_and_console_and_a_new_one_shows_all_of_i
     with FullScreen(waiting_shop.path) as terminal:
         _shows_all_of_it(terminal)
         assert _last(waiting_shop)[0] == "started"
-        _let_go(connection)
+        terminal.press("D")
+        assert terminal.end() == 0
+        assert f"a run goes on; `zmig tui {waiting_shop.path}` attaches to it\r\n".encode() in terminal.written
+    _let_go(connection)
+    with FullScreen(waiting_shop.path) as terminal:
         terminal.shows("✓ apply: 3 done")
         terminal.press("q")
         assert terminal.end() == 0
+        assert b"a run goes on" not in terminal.written
     assert _last(waiting_shop) == ("done", None)
     run_processes.wait_for_end(waiting_shop.path)
 

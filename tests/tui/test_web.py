@@ -38,9 +38,11 @@ import sys
 from pathlib import Path
 from tests.support.ports import reserved_port
 from zmig.presentation.hints import CommandLine
+from zmig_tui.target import Target
 from zmig_tui.web.serve import serve
 with reserved_port() as port:  # tests beside this one would try the same first port
-    sys.exit(serve(Path(sys.argv[1]), database_url=None, hints=CommandLine(sys.argv[1]), port=port))
+    hints = CommandLine(sys.argv[1])
+    sys.exit(serve([Target(Path(sys.argv[1]), None, hints, {})], hints=hints, port=port))
 """
 _PATIENCE_SECONDS = 120
 

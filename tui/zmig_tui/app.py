@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual.app import App, SystemCommand
+from textual.message import Message
 
+from zmig.hints import command
 from zmig_tui.controller import Controller
-from zmig_tui.events import ConsoleEvent, EventReceived
+from zmig_tui.events import RunEnded
 from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.key_hints import KeyHints
+from zmig_tui.open_database import OpenDatabase
 from zmig_tui.screens import keys
 from zmig_tui.screens.commands import ActionCommands
+from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.main import MainScreen
-from zmig_tui.target import Target
 from zmig_tui.widgets import themes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.command import Provider
     from textual.driver import Driver
     from textual.screen import Screen
 
-    from zmig.presentation.hints import CommandLine
+    from zmig_tui.events import ConsoleEvent
+    from zmig_tui.target import Target
 
 _WIDE_CELLS = 120
 _READING_SECONDS = 0.4
@@ -54,6 +59,15 @@ class _PageDriver(Protocol):
     def send_run_state(self, *, is_running: bool) -> None: ...
 
 
+class DatabaseEvent(Message):
+    """A thread of one of the databases has sent an event."""
+
+    def __init__(self, database: OpenDatabase, event: ConsoleEvent) -> None:
+        super().__init__()
+        self.database = database
+        self.event = event
+
+
 class ConsoleApp(App[int]):
     """The application around the main screen."""
 
@@ -64,44 +78,103 @@ class ConsoleApp(App[int]):
 
     def __init__(
         self,
-        target: Target,
-        *,
+        *targets: Target,
         clock: Callable[[], float] = time.monotonic,
         controller: type[Controller] = Controller,
         reading_seconds: float = _READING_SECONDS,
         uses_processes: bool = True,
     ) -> None:
-        """`clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
+        """The first target is shown first.
 
+        `clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
         `reading_seconds` is how long a question is on the screen before a key may agree to it. Without
         `uses_processes` a run is done in a thread, and so ends with the console.
         """
         super().__init__()
-        self._target = target
         self._clock = clock
         self._reading_seconds = reading_seconds
         self._is_terminating = False
         self._is_detached = False
-        self.controller = controller(target, self._send, clock, uses_processes=uses_processes)
+        self._leaving: int | None = None
+        """What to end with once no run is left that would end with the console, or was cancelled for that."""
+        make = partial(controller, uses_processes=uses_processes)
+        self.databases = [self._open(target, make) for target in targets]
+        self._place = 0
+
+    def _open(self, target: Target, make: Callable[..., Controller]) -> OpenDatabase:
+        def send(event: ConsoleEvent) -> None:
+            if self.is_running:  # after the end there is nobody to receive it
+                self.post_message(DatabaseEvent(database, event))
+
+        manifest = target.hints.manifest or str(target.manifest)
+        hints = KeyHints(target.hints, keys.KEYS)
+        model = ConsoleModel(manifest, hints, self._clock, is_read_only=target.is_read_only)
+        database = OpenDatabase(make(target, send, self._clock), model)
+        return database
+
+    @property
+    def controller(self) -> Controller:
+        """What does the work for the database that is shown."""
+        return self.databases[self._place].controller
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen of the database that is shown."""
+        screen = self.databases[self._place].screen
+        assert screen is not None
+        return screen
 
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""
         themes.register(self, os.environ)
-        manifest = self._target.hints.manifest or str(self._target.manifest)
-        hints = KeyHints(self._target.hints, keys.KEYS)
-        self.main = MainScreen(
-            self,
-            self.controller,
-            ConsoleModel(manifest, hints, self._clock),
-            reading_seconds=self._reading_seconds,
-            report_run=self._report_run,
-        )
-        self.push_screen(self.main)
+        for database in self.databases[1:]:
+            database.hide()
+            database.controller.start()
+        self.push_screen(self._shown())
         loop = asyncio.get_running_loop()
         for number in _ENDING_SIGNALS:
             loop.add_signal_handler(number, self._terminate, number)
         loop.add_signal_handler(signal.SIGHUP, self.continue_detached)
         self.set_interval(_SECONDS_BETWEEN_TERMINAL_CHECKS, self._check_terminal)
+
+    def _shown(self) -> MainScreen:
+        """Return the screen of the database that is shown now, which is kept when another one is."""
+        database = self.databases[self._place]
+
+        def make() -> MainScreen:
+            screen = MainScreen(
+                self,
+                database.controller,
+                database.model,
+                reading_seconds=self._reading_seconds,
+                report_run=self._report_run,
+            )
+            self.install_screen(screen, f"database {self._place}")  # pyright: ignore[reportUnknownMemberType] - a bare Screen
+            return screen
+
+        return database.show(make)
+
+    def action_databases(self) -> None:
+        """List all databases, and show the one that is chosen."""
+        for place, database in enumerate(self.databases):
+            if place != self._place:
+                database.hide(is_listed=True)
+        models = [database.model for database in self.databases]
+        self.push_screen(DatabasesScreen(models, self._place), self._show_database)
+
+    def _show_database(self, place: int | None) -> None:
+        if place is not None and place != self._place:
+            self._place = place
+            self.switch_screen(self._shown())  # pyright: ignore[reportUnknownMemberType] - a bare Screen
+        for other, database in enumerate(self.databases):
+            if other != self._place:
+                database.hide()
+
+    def on_database_event(self, message: DatabaseEvent) -> None:
+        """Hand an event on to the database that it is about."""
+        message.database.receive(message.event)
+        if isinstance(message.event, RunEnded):
+            self._leave_if_nothing_is_left()
 
     def get_driver_class(self) -> type[Driver]:
         """Return the driver; that of a terminal in the form that outlives it, as the page's own does."""
@@ -114,7 +187,7 @@ class ConsoleApp(App[int]):
 
     @property
     def _detachable_driver(self) -> _DetachableDriver | None:
-        """The driver, where what it draws on may go away."""
+        """The driver, where there is a terminal or a page."""
         driver = self._driver
         return cast("_DetachableDriver", driver) if driver is not None and not driver.is_headless else None
 
@@ -131,10 +204,21 @@ class ConsoleApp(App[int]):
         if self._is_terminating or self._is_detached:
             return
         self._is_detached = True
-        if self.controller.is_running and not self.controller.run_outlives_console:
-            self.main.actions.leave_after_run(_HANGUP)
-        else:
-            self.exit(_HANGUP)
+        self._leave_once_runs_have_ended(_HANGUP)
+
+    def _leave_once_runs_have_ended(self, exit_code: int) -> None:
+        self._leaving = exit_code
+        self._leave_if_nothing_is_left()
+
+    def _leave_if_nothing_is_left(self) -> None:
+        if self._leaving is not None and not any(map(self._is_waited_for, self.databases)):
+            self.exit(self._leaving)
+
+    def _is_waited_for(self, database: OpenDatabase) -> bool:
+        """Whether a run has to end before the console may; a signal that cancelled it waits until that is recorded."""
+        controller = database.controller
+        is_cancelled = self._is_terminating and controller.is_cancelling
+        return controller.is_running and (is_cancelled or not controller.run_outlives_console)
 
     def refresh_all(self) -> None:
         """Draw everything anew: something that was drawn has not been read."""
@@ -161,31 +245,34 @@ class ConsoleApp(App[int]):
         commands = super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType] - a bare Screen
         return (command for command in commands if command.callback != self.action_quit)
 
-    def _send(self, event: ConsoleEvent) -> None:
-        """Post an event of a thread; after the end there is nobody to receive it."""
-        if self.is_running:
-            self.main.post_message(EventReceived(event))
-
     def _terminate(self, number: signal.Signals) -> None:
-        """End as a signal asks: a run that was begun here is cancelled first, and what it left is recorded.
+        """End as a signal asks: runs that were begun here are cancelled first, and what they left is recorded.
 
         A second signal waits not.
         """
         if self._is_terminating:
             os._exit(128 + number)
         self._is_terminating = True
-        if self.controller.is_run_begun_here:
-            self.main.actions.leave_after_run(128 + number)
-            self.controller.cancel()
-        else:
-            self.exit(128 + number)
+        for database in self.databases:
+            if database.controller.is_run_begun_here:
+                database.controller.cancel()
+        self._leave_once_runs_have_ended(128 + number)
 
     async def on_unmount(self) -> None:
         """Let the threads end, while signals are still handled."""
-        await asyncio.to_thread(self.controller.stop)
+        for database in self.databases:
+            await asyncio.to_thread(database.controller.stop)
 
 
-def run(manifest: Path, *, database_url: str | None, hints: CommandLine, environ: dict[str, str] | None = None) -> int:
+def run(targets: Sequence[Target]) -> int:
     """Show the console until somebody quits; return the exit code."""
-    target = Target(manifest, database_url, hints, os.environ if environ is None else environ)
-    return ConsoleApp(target).run() or 0
+    app = ConsoleApp(*targets)
+    exit_code = app.run() or 0
+    for database in app.databases:
+        if database.controller.is_running:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                sys.stderr.write(
+                    f"a run goes on; {database.model.hints.commands.phrase(command('tui'))} attaches to it\n"
+                )
+                sys.stderr.flush()
+    return exit_code

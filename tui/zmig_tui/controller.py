@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.errors import ZmigError
+from zmig.errors import Problem, ZmigError
 from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady
 from zmig_tui.own_run import OwnRun
 from zmig_tui.poller import Poller
@@ -29,6 +29,13 @@ _SECONDS_TO_CLOSE = 2.0
 _SECONDS_TO_RECORD = 10.0
 _SECONDS_BETWEEN_CHECKS_FOR_THE_END = 0.1
 _SECONDS_BETWEEN_LOOKS_FOR_RUNS = 1.0
+
+_READ_ONLY = Problem(
+    "console-read-only",
+    "this console only reads",
+    effect="nothing was changed",
+    hint="open it without `--read-only`",
+)
 
 
 class Controller:
@@ -59,9 +66,13 @@ class Controller:
         self._engine_thread = WorkerThread("zmig engine", last=self._run.close)
         self._finder_thread = WorkerThread("zmig finding runs", self._look_for_runs)
         self._planned: Request | None = None
+        self._is_started = False
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads, unless they are at work already."""
+        if self._is_started:
+            return
+        self._is_started = True
         self._finder_thread.start()
         self._watcher_thread.start()
         self._engine_thread.start()
@@ -102,6 +113,11 @@ class Controller:
         """Whether that run goes on when the console ends."""
         return self._run.outlives
 
+    def observe_every(self, seconds: float) -> None:
+        """Observe at most so often, and once now: 0 is as often as somebody sees it."""
+        self._poller.least_seconds = seconds
+        self.refresh()
+
     def refresh(self, *, ask_repeatables: bool = False) -> None:
         """Observe soon; on request ask the conditions of repeatables too."""
         if ask_repeatables:
@@ -132,10 +148,13 @@ class Controller:
 
         self._engine_thread.put(plan)
 
-    def run(self, request: Request, plan: Plan) -> None:
-        """Run a plan that was agreed to."""
+    def run(self, request: Request, plan: Plan) -> bool:
+        """Run a plan that was agreed to; return whether that begins."""
+        if self._refuses(request.title):
+            return False
         self._run.announce(request)
         self._engine_thread.put(lambda: self._run.begin(request, plan))
+        return True
 
     def listen_to_found_run(self) -> None:
         """Take what a run reports that was found, and that the screen has heard of now."""
@@ -143,7 +162,24 @@ class Controller:
 
     def cancel(self) -> None:
         """Ask the run of this console to end."""
-        self._run.cancel()
+        if not self._refuses("cancel the run"):
+            self._run.cancel()
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing is changed, and nobody's work ended, from here."""
+        return self._target.is_read_only
+
+    def _refuses(self, what: str) -> bool:
+        """Whether the console is one that only reads; then that is sent."""
+        if self.is_read_only:
+            self._send(ActionRefused(what, (_READ_ONLY,)))
+        return self.is_read_only
+
+    def _act(self, thread: WorkerThread, what: str, job: Callable[[], ConsoleEvent]) -> None:
+        """Have a thread do what changes something, unless this console only reads."""
+        if not self._refuses(what):
+            thread.put(lambda: self._do(what, job))
 
     def resolve(self, name: str, verdict: str, reason: str) -> None:
         """Record an operator's decision about a migration, given by name or version."""
@@ -153,7 +189,7 @@ class Controller:
             self.refresh()
             return ActionDone(f"{resolved} is recorded as {verdict}")
 
-        self._engine_thread.put(lambda: self._do(f"resolve {name}", job))
+        self._act(self._engine_thread, f"resolve {name}", job)
 
     def pause(self, name: str) -> None:
         """Let a migration with rounds wait between two of them, in whatever process it runs."""
@@ -162,7 +198,7 @@ class Controller:
             paused = self._target.open_migrator().pause(name, reason="by the console")
             return ActionDone(f"{paused} waits after its current round, until z is pressed again")
 
-        self._watcher_thread.put(lambda: self._do(f"pause {name}", job))
+        self._act(self._watcher_thread, f"pause {name}", job)
 
     def resume(self, name: str) -> None:
         """Let a paused migration go on."""
@@ -170,7 +206,7 @@ class Controller:
         def job() -> ConsoleEvent:
             return ActionDone(f"{self._target.open_migrator().resume(name)} goes on")
 
-        self._watcher_thread.put(lambda: self._do(f"resume {name}", job))
+        self._act(self._watcher_thread, f"resume {name}", job)
 
     def cancel_statement(self, backend: Backend) -> None:
         """Cancel the statement of another process's backend."""
@@ -180,7 +216,7 @@ class Controller:
             what = "is asked to cancel its statement" if done else "was gone already"
             return ActionDone(f"backend {backend.pid} {what}")
 
-        self._watcher_thread.put(lambda: self._do(f"cancel backend {backend.pid}", job))
+        self._act(self._watcher_thread, f"cancel backend {backend.pid}", job)
 
     def terminate(self, backend: Backend) -> None:
         """Terminate a backend."""
@@ -188,7 +224,7 @@ class Controller:
         def job() -> ConsoleEvent:
             return _terminated(backend, self._watcher.terminate(backend))
 
-        self._watcher_thread.put(lambda: self._do(f"terminate backend {backend.pid}", job))
+        self._act(self._watcher_thread, f"terminate backend {backend.pid}", job)
 
     def terminate_blocker(self, backend: Backend) -> None:
         """Terminate a backend, unless it is the one that runs the migration."""
@@ -199,7 +235,7 @@ class Controller:
                 return ActionDone(f"backend {backend.pid} runs the migration now, and was left alone")
             return _terminated(backend, done)
 
-        self._watcher_thread.put(lambda: self._do(f"terminate backend {backend.pid}", job))
+        self._act(self._watcher_thread, f"terminate backend {backend.pid}", job)
 
     def find_blockers(self, question: object, known: Sequence[Blocker]) -> None:
         """Ask the server who blocks the run now, and who of those `known` still could.

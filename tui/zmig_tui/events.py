@@ -77,6 +77,16 @@ class RunEnded:
     problems: tuple[Problem, ...] = ()
     is_cancelled: bool = False
 
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a few words."""
+        if self.is_cancelled:
+            return "cancelled"
+        if self.result is None:
+            return "failed"
+        done, skipped = len(self.result.completed), len(self.result.skipped)
+        return f"{done} done" + (f", {skipped} not due" if skipped else "")
+
 
 @valueclass
 class ActionDone:

@@ -46,6 +46,8 @@ class Poller:
         self._failures = 0
         self._detail_wanted: Entry | None = None
         self._detail_read_at = 0.0
+        self.least_seconds = 0.0
+        """Between two observations at least: nobody looks at a database that is not shown."""
 
     def request_repeatables(self) -> None:
         """Have the next observation ask the conditions of repeatables, too."""
@@ -94,12 +96,13 @@ class Poller:
         pause = _BUSY_SECONDS if is_running or observation.status.holder is not None else _IDLE_SECONDS
         # A slow observation, over a long line or of ten thousand migrations, must leave the other threads their time.
         cpu_seconds = time.thread_time() - cpu_began
-        return max(pause, 2 * (time.monotonic() - began), cpu_seconds / _PROCESSOR_SHARE)
+        return max(pause, self.least_seconds, 2 * (time.monotonic() - began), cpu_seconds / _PROCESSOR_SHARE)
 
     def _send_failure(self, error: ZmigError) -> float:
         is_unreachable = isinstance(error, ConnectionFailed | ServerError)
         self._send(ObservationFailed(error.problems, is_unreachable))
         if isinstance(error, ManifestError):
-            return _IDLE_SECONDS
+            return max(_IDLE_SECONDS, self.least_seconds)
         self._failures += 1
-        return min(_BUSY_SECONDS * 2 ** min(self._failures, 6), _LONGEST_SECONDS_BETWEEN_CONNECTIONS)
+        pause = min(_BUSY_SECONDS * 2 ** min(self._failures, 6), _LONGEST_SECONDS_BETWEEN_CONNECTIONS)
+        return max(pause, self.least_seconds)

@@ -25,6 +25,8 @@ class Target:
     database_url: str | None
     hints: CommandLine
     environ: Mapping[str, str]
+    is_read_only: bool = False
+    """Whether nothing may be changed, and nobody's work ended, from this console."""
 
     @property
     def own_environ(self) -> Mapping[str, str] | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig.cli.command import Command, CommandContext, Option, Options, count
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, count
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.hints import Hint, command
+from zmig.presentation.hints import CommandLine
+from zmig.project import choice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from zmig.presentation.hints import CommandLine
+    from collections.abc import Mapping, Sequence
 
 
 _TOO_SIMPLE = ("dumb", "unknown")
@@ -26,26 +27,62 @@ class TuiOptions(Options):
 
     web: bool
     port: int | None
+    read_only: bool
+
+
+class _MakeTarget(Protocol):
+    def __call__(
+        self,
+        manifest: Path,
+        database_url: str | None,
+        hints: CommandLine,
+        environ: Mapping[str, str],
+        *,
+        is_read_only: bool,
+    ) -> object: ...
 
 
 class _Run(Protocol):
-    def __call__(self, manifest: Path, *, database_url: str | None, hints: CommandLine) -> int: ...
+    def __call__(self, targets: Sequence[object]) -> int: ...
 
 
 class _Serve(Protocol):
-    def __call__(self, manifest: Path, *, database_url: str | None, hints: CommandLine, port: int | None) -> int: ...
+    def __call__(self, targets: Sequence[object], *, hints: CommandLine, port: int | None) -> int: ...
 
 
 def run(call: CommandContext, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
     if not options.web:
         _require_terminal()
-    manifest = call.manifest()
+    targets = _targets(call, options)
     if options.web:
         serve = cast("_Serve", import_module("zmig_tui.web.serve").serve)
-        return ExitCode(serve(manifest, database_url=options.database_url, hints=call.hints, port=options.port))
+        return ExitCode(serve(targets, hints=_first_hints(call, options), port=options.port))
     start = cast("_Run", import_module("zmig_tui.app").run)
-    return ExitCode(start(manifest, database_url=options.database_url, hints=call.hints))
+    return ExitCode(start(targets))
+
+
+def _first_hints(call: CommandContext, options: TuiOptions) -> CommandLine:
+    return CommandLine(next(iter(options.manifests), None), options.database_url, given=call.words)
+
+
+def _targets(call: CommandContext, options: TuiOptions) -> list[object]:
+    """Return what the console is opened on, in the order given."""
+    if options.database_url is not None and len(options.manifests) > 1:
+        message = "`--database-url` names one database, and several manifests are given"
+        raise UsageError(Problem("usage", message, hint="name one manifest"))
+    make = cast("_MakeTarget", import_module("zmig_tui.target").Target)
+    named: list[str | None] = [*options.manifests] or [None]
+    return [
+        make(
+            choice.find(name, environ=call.environ, cwd=Path()),
+            options.database_url,
+            CommandLine(name, options.database_url, given=call.words),
+            call.environ,
+            is_read_only=options.read_only,
+        )
+        for name in dict.fromkeys(named)
+    ]
 
 
 def _require_terminal() -> None:
@@ -76,6 +113,8 @@ COMMAND = Command(
     options=(
         Option("--web", "serve the console to a browser instead"),
         Option("--port", "the port to serve it on", "PORT", count),
+        Option("--read-only", "change nothing, and end nobody's work"),
     ),
-    examples=("zmig tui manifests/demo.yaml",),
+    takes=Positionals.MANIFESTS,
+    examples=("zmig tui manifests/demo.yaml", "zmig tui manifests/staging.yaml manifests/prod.yaml --read-only"),
 )

@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 class ConsoleModel:
     """What was observed last, the table, and the runs. The screen draws it; nothing here knows the screen."""
 
-    def __init__(self, manifest: str, hints: KeyHints, clock: Callable[[], float]) -> None:
-        """`manifest` is how it was named; `clock` gives the seconds that lengths of time are measured in."""
+    def __init__(
+        self, manifest: str, hints: KeyHints, clock: Callable[[], float], *, is_read_only: bool = False
+    ) -> None:
+        """`manifest` is how it was named; `clock` gives the seconds that lengths of time are measured in.
+
+        `is_read_only` is whether nothing is changed from this console.
+        """
         self.manifest = manifest
         self.hints = hints
         """How commands in hints are written."""
         self.clock = clock
+        self.is_read_only = is_read_only
         self.observation: Observation | None = None
         """What was observed last; None before the first observation."""
         self.problems: tuple[Problem, ...] = ()

@@ -53,17 +53,19 @@ class Heading:
     """How long the run that holds the lock has been going on, where that is known."""
     silent_seconds: float = 0.0
     """How long the database has not answered; 0 while it does."""
+    is_read_only: bool = False
+    """Whether nothing is changed from this console."""
 
     def lines(self, cells: int) -> list[Line]:
         """Return the heading in lines of `cells`."""
         return [fitted(line, cells) for line in (self._first(cells), self._second(cells), self._third(cells))]
 
     def _first(self, cells: int) -> Line:
-        name = Span(" zmig ", Tone.MARK)
+        name = line(Span(" zmig ", Tone.MARK), span(" READ-ONLY ", Tone.WARN) if self.is_read_only else "")
         if self.observation is None:
-            return line(name, " ", span(self.manifest, Tone.STRONG))
+            return line(*name, " ", span(self.manifest, Tone.STRONG))
         status = self.observation.status
-        left = line(name, " ", span(status.manifest, Tone.STRONG), span(f"  {self.manifest}", Tone.QUIET))
+        left = line(*name, " ", span(status.manifest, Tone.STRONG), span(f"  {self.manifest}", Tone.QUIET))
         where = line(environment_badge(status.environment), " ", span(status.database, Tone.STRONG), " on ")
         room = cells - width(left) - width(where) - 2
         server = shortened(self.observation.server, max(room, _LEAST_SERVER_CELLS))

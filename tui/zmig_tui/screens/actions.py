@@ -55,7 +55,6 @@ class RunActions:
         self._report_run = report_run
         self.leaves_after_run = False
         """Whether the console ends when its run does."""
-        self._exit_code = 0
 
     def apply(self) -> None:
         """Plan an apply, and ask."""
@@ -117,8 +116,9 @@ class RunActions:
     def _begin(self, request: Request, plan: Plan) -> None:
         if self._controller.is_running:
             return
+        if not self._controller.run(request, plan):
+            return
         self._model.runs.begin(request.title, len(plan.steps))
-        self._controller.run(request, plan)
         self._report_run(is_running=True)
         self._redraw()
 
@@ -131,12 +131,11 @@ class RunActions:
 
     def end(self, ended: RunEnded) -> None:
         """Note the end of the run, and leave the console if it only waited for that."""
-        outcome = _outcome(ended)
-        self._model.runs.end(outcome, ended.problems)
+        self._model.runs.end(ended.outcome, ended.problems)
         self._report_run(is_running=False)
-        self._prompts.show_end(outcome)
+        self._prompts.show_end(ended.outcome)
         if self.leaves_after_run:
-            self._app.exit(self._exit_code)
+            self._app.exit(0)
         self._redraw()
         self._controller.refresh()
 
@@ -187,13 +186,13 @@ class RunActions:
             self._controller.pause(entry.name)
 
     def leave(self) -> None:
-        """Quit; in the middle of a run, ask what is to become of it."""
-        if self._controller.is_running:
+        """Quit; in the middle of a run, ask what is to become of it, unless this console has no say in that."""
+        if self._controller.is_running and not self._controller.is_read_only:
             own = self._model.runs.own
             verb = own.verb if own is not None else "a run"
             self._prompts.ask_to_quit(verb, self._leave_as, can_outlive=self._controller.run_outlives_console)
         else:
-            self._app.exit(self._exit_code)
+            self._app.exit(0)
 
     def detach(self) -> None:
         """Quit, and leave a run going on."""
@@ -202,31 +201,17 @@ class RunActions:
         elif not self._controller.run_outlives_console:
             self._prompts.notify("this run would end with the console; q asks what is to become of it", is_warning=True)
         else:
-            self._app.exit(self._exit_code)
+            self._app.exit(0)
 
     def _leave_as(self, choice: QuitChoice) -> None:
         if choice is QuitChoice.STAY:
             return
         self.leaves_after_run = True
         if not self._controller.is_running:
-            self._app.exit(self._exit_code)
+            self._app.exit(0)
         elif choice is QuitChoice.CANCEL:
             self._cancel()
         elif choice is QuitChoice.DETACH:
-            self._app.exit(self._exit_code)
+            self._app.exit(0)
         else:
             self._prompts.notify("zmig quits when the run has ended")
-
-    def leave_after_run(self, exit_code: int) -> None:
-        """Quit with `exit_code` when the run has ended, without asking."""
-        self.leaves_after_run = True
-        self._exit_code = exit_code
-
-
-def _outcome(ended: RunEnded) -> str:
-    if ended.is_cancelled:
-        return "cancelled"
-    if ended.result is None:
-        return "failed"
-    done, skipped = len(ended.result.completed), len(ended.result.skipped)
-    return f"{done} done" + (f", {skipped} not due" if skipped else "")

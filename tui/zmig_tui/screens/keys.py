@@ -66,6 +66,9 @@ RUNNING = [
 ]
 """Keys that change something; what is destructive asks first."""
 
+CHANGING = frozenset(binding.action for binding in RUNNING) - {"plan"}
+"""What a console that only reads does not do."""
+
 KEYS = {binding.action: binding.key for binding in RUNNING}
 """The key of each action."""
 
@@ -149,6 +152,15 @@ LOOKING = [
     Binding("question_mark", "help", "Keys", key_display="?", tooltip="List every key", id="look.help"),
     Binding(
         "escape", "back", "Back", tooltip="Close the detail, the run's panel or the filter", id="look.back", show=False
+    ),
+    Binding(
+        "colon",
+        "databases",
+        "Databases",
+        key_display=":",
+        tooltip="List all databases that the console is open on, and show another one",
+        id="look.databases",
+        show=False,
     ),
     Binding(
         "D",

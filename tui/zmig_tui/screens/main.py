@@ -92,8 +92,11 @@ class MainScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Start to observe."""
+        """Show what is known already, and start to observe."""
         self.table.focus()
+        if self.model.observation is not None:
+            self._show_rows()
+            self.table.go_to(rows.first_of_interest(self.table.rows))
         self.redraw()
         self.set_interval(_TICK_SECONDS, self.tick)
         self.controller.start()
@@ -219,13 +222,17 @@ class MainScreen(Screen[None]):
         table = self.model.table
         self.table.show(table.shown, table.widths, order=table.order, is_reversed=table.is_reversed)
 
+    def on_screen_resume(self) -> None:
+        """Draw what has changed while another screen was there."""
+        self.redraw()
+
     def on_resize(self) -> None:
         """Draw the heading and the panel for the new width."""
         self.call_after_refresh(self.redraw)
 
     def redraw(self) -> None:
         """Draw everything but the table."""
-        if not self.is_mounted:
+        if not self.is_mounted or not self.is_current:
             return
         self.query_one(HeadingBar).draw(self.model)
         self.query_one(ProblemList).draw(self.model)
@@ -242,6 +249,8 @@ class MainScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only keys that have something to act on; the others stay out of the footer."""
+        if self.controller.is_read_only and action in keys.CHANGING:
+            return False
         return availability.is_available(
             action, self.row, self.model.observation, is_running=self.controller.is_running
         )
@@ -302,6 +311,10 @@ class MainScreen(Screen[None]):
     def action_leave(self) -> None:
         """Quit."""
         self.actions.leave()
+
+    async def action_databases(self) -> None:
+        """List all databases."""
+        await self.app.run_action("databases")  # pyright: ignore[reportUnknownMemberType] - a bare App
 
     def action_detach(self) -> None:
         """Leave a run going on."""

@@ -9,16 +9,24 @@ from pathlib import Path
 
 from zmig.presentation.hints import CommandLine
 from zmig_tui.app import run
+from zmig_tui.target import Target
 from zmig_tui.web.serve import TARGET
 
 
 def main() -> int:
     """Show the console; its arguments do not stay in the environment of what it starts."""
-    target = json.loads(os.environ.pop(TARGET))
+    targets = json.loads(os.environ.pop(TARGET))
     return run(
-        Path(target["manifest"]),
-        database_url=target["database_url"],
-        hints=CommandLine(target["named"], target["database_url"]),
+        [
+            Target(
+                Path(target["manifest"]),
+                target["database_url"],
+                CommandLine(target["named"], target["database_url"]),
+                os.environ,
+                is_read_only=target["is_read_only"],
+            )
+            for target in targets
+        ]
     )
 
 

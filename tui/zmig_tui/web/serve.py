@@ -19,9 +19,10 @@ from zmig.errors import Problem, UsageError
 from zmig_tui.web.access import HOST
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from zmig.presentation.hints import CommandLine
+    from zmig_tui.target import Target
 
 PORT = 8421
 TARGET = "ZMIG_CONSOLE_TARGET"
@@ -29,8 +30,8 @@ TARGET = "ZMIG_CONSOLE_TARGET"
 command line."""
 
 
-def serve(manifest: Path, *, database_url: str | None, hints: CommandLine, port: int | None = None) -> int:
-    """Serve the console until a signal ends it; return the exit code.
+def serve(targets: Sequence[Target], *, hints: CommandLine, port: int | None = None) -> int:
+    """Serve the console until a signal ends it; return the exit code. `hints` name the command that began it.
 
     Raises:
         UsageError: textual-serve is not installed, or the port is taken.
@@ -45,7 +46,17 @@ def serve(manifest: Path, *, database_url: str | None, hints: CommandLine, port:
         )
     from zmig_tui.web.server import ConsoleServer
 
-    os.environ[TARGET] = json.dumps({"manifest": str(manifest), "database_url": database_url, "named": hints.manifest})
+    os.environ[TARGET] = json.dumps(
+        [
+            {
+                "manifest": str(target.manifest),
+                "database_url": target.database_url,
+                "named": target.hints.manifest,
+                "is_read_only": target.is_read_only,
+            }
+            for target in targets
+        ]
+    )
     command = (sys.executable, "-m", "zmig_tui.web.page")
     with resources.as_file(resources.files("zmig_tui.web").joinpath("templates")) as templates:
         server = ConsoleServer(command, _usable(port), templates, secrets.token_urlsafe(24), hints)

@@ -29,6 +29,7 @@ class HeadingBar(Banner):
             filter=model.table.filter.text,
             held_seconds=model.held_seconds,
             silent_seconds=model.silent_seconds,
+            is_read_only=model.is_read_only,
         )
         self.show(heading.lines(self.screen.size.width))
 
