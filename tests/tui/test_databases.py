@@ -85,7 +85,7 @@ async def test_all_are_listed_with_how_far_each_is_and_what_is_wrong_with_one_di
         await zmig.until(lambda: zmig.has_left)
 
 
-async def test_a_run_in_one_goes_on_while_another_is_shown(
+async def test_a_run_in_one_goes_on_while_another_is_shown_and_its_end_is_told(
     production: Shop, staging: Shop, connection: psycopg.Connection
 ) -> None:
     connection.execute("select pg_advisory_lock(1)")
@@ -101,6 +101,7 @@ async def test_a_run_in_one_goes_on_while_another_is_shown(
         await zmig.until_text("#panel", "✗ apply: failed")
         assert zmig.app.databases[0].controller.is_running
         connection.execute("select pg_advisory_unlock(1)")
+        await zmig.until(lambda: any("✓ shop PRODUCTION apply: 1 done" in toast for toast in zmig.toasts))
         await zmig.press("colon", "home", "enter")
         await zmig.until_text("#panel", "✓ apply: 1 done")
         await zmig.until_states(one="done", two="done")

@@ -91,6 +91,36 @@ def test_a_terminal_that_takes_nothing_more_keeps_no_signal_waiting(
     assert _last(shop_that_waits) == ("failed", "interrupted by request")
 
 
+def test_the_windows_title_says_how_the_database_is_and_the_end_of_a_run_rings_where_nobody_looks(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(2, "two", "select nothing;")
+    with FullScreen(shop.path) as terminal:
+        terminal.shows("· 2 pending", "a Apply")
+        terminal.until(lambda _: b"\x1b]2;\xc2\xb7 shop 2 pending\x1b\\" in terminal.written)
+        terminal.press("a")
+        terminal.agree()
+        terminal.until(lambda _: "\x1b]2;✗ shop two failed\x1b\\".encode() in terminal.written)
+        assert b"\x1b]9;" not in terminal.written  # it was short, and somebody saw it
+        shop.write("two.sql", "select pg_advisory_lock(1);")
+        connection.execute("select pg_advisory_lock(1)")
+        terminal.press("r")
+        terminal.agree()
+        terminal.until(lambda _: "\x1b]2;▶ shop two 0 of 1\x1b\\".encode() in terminal.written)
+        terminal.press("\x1b[O")  # what a terminal sends whose window is no longer looked at
+        _let_it_look(connection, terminal)
+        connection.execute("select pg_advisory_unlock(1)")
+        terminal.until(lambda _: "\x07\x1b]9;zmig: ✓ shop retry two: 1 done, after 0:".encode() in terminal.written)
+        terminal.until(lambda _: "\x1b]2;✓ shop retry two: 1 done\x1b\\".encode() in terminal.written)
+        terminal.press("q")
+        assert terminal.end() == 0
+    # What was there before is pushed at the beginning, and popped at the end.
+    assert terminal.written.count(b"\x1b[22;2t") == terminal.written.count(b"\x1b[23;2t") == 1
+    assert terminal.written.index(b"\x1b[22;2t") < terminal.written.index(b"\x1b]2;")
+    assert terminal.written.rindex(b"\x1b[23;2t") > terminal.written.rindex(b"\x1b]2;")
+
+
 def test_a_console_at_rest_ends_with_its_terminal(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
     with FullScreen(shop.path) as terminal:

@@ -181,8 +181,13 @@ def test_a_browser_shows_it_without_asking_anybody_else_and_forgets_the_secret(s
 
     async def script(url: str) -> None:
         async with browser.page(tmp_path / "profile") as tab:
+            seen = "addEventListener('DOMContentLoaded', () => { window.seen = document.body.innerText; });"
+            await tab.call("Page.addScriptToEvaluateOnNewDocument", source=seen)
             await tab.call("Page.navigate", url=url)
             await _until(tab, lambda: "1 pending" in _text(tab))
+            assert "connecting …" in str(await tab.evaluate("window.seen"))
+            # Keys go to the console without a click into the page.
+            assert await tab.evaluate("document.activeElement.tagName") == "TEXTAREA"
             # The page waits for nothing else: it is shown as soon as the font is there, which its own server has.
             font = "document.fonts.ready.then(() => document.fonts.check('16px \"Roboto Mono\"'))"
             assert await tab.evaluate(font) is True
@@ -233,7 +238,12 @@ def test_a_run_goes_on_when_its_page_is_reloaded_and_closed_and_its_server_ended
             assert tab.questions == ["beforeunload"]
             await tab.call("Page.handleJavaScriptDialog", accept=True)
             # It is attached: what was said before it was there is shown.
-            await _until(tab, lambda: "c Cancel" in _text(tab) and "1 of 1, line 1: select" in _text(tab))
+            await _until(tab, lambda: "1 of 1, line 1: select" in _text(tab))
+            title = "new Promise(done => setInterval(() => document.title.startsWith('▶') && done(document.title), 50))"
+            assert await tab.evaluate(title) == "▶ shop one 0 of 1"
+            icon = str(await tab.evaluate("document.getElementById('icon').href"))
+            assert icon.startswith("data:image/svg+xml,")
+            assert tab.violations == []
             assert "in another process" not in _text(tab)
             assert await tab.evaluate("location.search") == ""
             return await asyncio.to_thread(served.end)

@@ -17,6 +17,7 @@ from textual.message import Message
 from zmig.hints import command
 from zmig_tui.controller import Controller
 from zmig_tui.events import RunEnded
+from zmig_tui.models import notice
 from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.open_database import OpenDatabase
@@ -34,23 +35,29 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from zmig_tui.events import ConsoleEvent
+    from zmig_tui.models.notice import Title
     from zmig_tui.target import Target
 
 _WIDE_CELLS = 120
 _READING_SECONDS = 0.4
 """Longer than a key takes that was on its way when a question came up, shorter than the question takes to be read."""
 _SECONDS_BETWEEN_TERMINAL_CHECKS = 1.0
+_SECONDS_BETWEEN_TITLES = 0.5
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HANGUP = 128 + signal.SIGHUP
 
 
-class _DetachableDriver(Protocol):
-    """A driver whose terminal or page may go away."""
+class _WindowDriver(Protocol):
+    """A driver whose terminal or page may go away, and has a title."""
 
     @property
     def is_gone(self) -> bool: ...
 
     def abandon(self) -> None: ...
+
+    def show_title(self, text: str, mood: str) -> None: ...
+
+    def show_ending(self, text: str) -> None: ...
 
 
 class _PageDriver(Protocol):
@@ -97,6 +104,7 @@ class ConsoleApp(App[int]):
         self._is_detached = False
         self._leaving: int | None = None
         """What to end with once no run is left that would end with the console, or was cancelled for that."""
+        self._title: Title | None = None
         make = partial(controller, uses_processes=uses_processes)
         self.databases = [self._open(target, make) for target in targets]
         self._place = 0
@@ -136,6 +144,7 @@ class ConsoleApp(App[int]):
             loop.add_signal_handler(number, self._terminate, number)
         loop.add_signal_handler(signal.SIGHUP, self.continue_detached)
         self.set_interval(_SECONDS_BETWEEN_TERMINAL_CHECKS, self._check_terminal)
+        self.set_interval(_SECONDS_BETWEEN_TITLES, self._update_window)
 
     def _shown(self) -> MainScreen:
         """Return the screen of the database that is shown now, which is kept when another one is."""
@@ -176,6 +185,23 @@ class ConsoleApp(App[int]):
         if isinstance(message.event, RunEnded):
             self._leave_if_nothing_is_left()
 
+    def _update_window(self) -> None:
+        """Have the window's title say how the shown database is, and ring where a run has ended out of sight."""
+        driver = self._window_driver
+        shown = notice.title(self.databases[self._place].model)
+        if driver is not None and shown != self._title:
+            self._title = shown
+            driver.show_title(shown.text, shown.mood)
+        for place, database in enumerate(self.databases):
+            is_shown = place == self._place
+            ending = database.endings.look(is_watched=is_shown and self.app_focus)
+            if ending is None:
+                continue
+            if driver is not None:
+                driver.show_ending(ending.text)
+            if not is_shown:
+                self.notify(ending.text, severity="error" if ending.is_bad else "information", markup=False)
+
     def get_driver_class(self) -> type[Driver]:
         """Return the driver; that of a terminal in the form that outlives it, as the page's own does."""
         chosen = super().get_driver_class()
@@ -186,19 +212,19 @@ class ConsoleApp(App[int]):
         return TerminalDriver if issubclass(TerminalDriver, chosen) else chosen
 
     @property
-    def _detachable_driver(self) -> _DetachableDriver | None:
+    def _window_driver(self) -> _WindowDriver | None:
         """The driver, where there is a terminal or a page."""
         driver = self._driver
-        return cast("_DetachableDriver", driver) if driver is not None and not driver.is_headless else None
+        return cast("_WindowDriver", driver) if driver is not None and not driver.is_headless else None
 
     def _check_terminal(self) -> None:
-        driver = self._detachable_driver
+        driver = self._window_driver
         if driver is not None and driver.is_gone:
             self.continue_detached()
 
     def continue_detached(self) -> None:
         """End after the terminal or the page went away; a run that would end with the console is carried to its end."""
-        driver = self._detachable_driver
+        driver = self._window_driver
         if driver is not None:
             driver.abandon()
         if self._is_terminating or self._is_detached:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig_tui.events import EventReceived, ObservationFailed, Observed, RunAttached, RunEnded
+from zmig_tui.models.notice import EndingWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ class OpenDatabase:
         self.controller = controller
         self.model = model
         self.screen: MainScreen | None = None
+        self.endings = EndingWatch(model)
 
     def receive(self, event: ConsoleEvent) -> None:
         """Take what a thread has sent, in the screen's thread."""

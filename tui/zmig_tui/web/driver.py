@@ -49,6 +49,13 @@ class PageDriver(WebDriver):
         """Write nothing any more."""
         self._output.abandon()
 
+    def show_title(self, text: str, mood: str) -> None:
+        """Set the title of the page, and its picture by the mood."""
+        self.write_meta({"type": "title", "text": text, "mood": mood})
+
+    def show_ending(self, text: str) -> None:
+        """Do nothing: the title says how a run has ended."""
+
     def send_run_state(self, *, is_running: bool) -> None:
         """Send the page whether a run is in progress, so that the browser asks before it is closed."""
         self.write_meta({"type": "run", "value": is_running})

@@ -91,15 +91,20 @@ class PageProcess(AppService):
                 await super().on_data(payload)
 
     async def on_meta(self, data: bytes) -> None:
-        """Handle a message of the console; that a run begins or ends is passed on to the page."""
+        """Handle a message of the console; that a run begins or ends, and the title, are passed on to the page."""
         message: dict[str, object] = json.loads(data)
         if message["type"] == "run":
             self.is_running = bool(message["value"])
-            if self._has_page:
-                with contextlib.suppress(ConnectionError):
-                    await self.remote_write_str(json.dumps(["run", self.is_running]))
+            await self._say("run", self.is_running)
+        elif message["type"] == "title":
+            await self._say("title", [message["text"], message["mood"]])
         else:
             await super().on_meta(data)
+
+    async def _say(self, word: str, value: object) -> None:
+        if self._has_page:
+            with contextlib.suppress(ConnectionError):
+                await self.remote_write_str(json.dumps([word, value]))
 
     async def leave(self, ended: Callable[[PageProcess], None]) -> None:
         """Send the console that its page is gone, and do not wait for its end: a run may be in progress for hours.
