@@ -72,6 +72,33 @@ async def test_it_opens_on_the_first_failed_migration(shop: Shop) -> None:
         assert "lock free" in heading
 
 
+async def test_what_keeps_apply_from_running_is_in_the_heading_and_n_goes_there(shop: Shop) -> None:
+    for version in range(1, 30):
+        shop.add(version, f"m{version:02}", "select 1;")
+    shop.migrator().migrate()
+    shop.write("m07.sql", "select 7;")
+    shop.add(12, "m12", "select 12;")
+    del shop.entries[11]
+    shop.declare()
+    async with console(shop.path, size=(80, 24)) as zmig:
+        assert zmig.main.row is not None
+        assert zmig.main.row.name == "m07"
+        heading = zmig.texts("#heading")
+        assert "≠ 2 edited" in heading
+        assert "≠ apply is refused: 2 reasons  m07, m12" in heading
+        assert "lock free" not in heading
+        assert "Next ✗ ≠" in zmig.screen_text
+        await zmig.press("n")
+        assert zmig.main.row.name == "m12"
+        await zmig.press("n")
+        assert zmig.main.row.name == "m07"
+        shop.write("m07.sql", "select 1;")
+        shop.write("m12.sql", "select 1;")
+        await zmig.until_text("#heading", "lock free")
+        assert "edited" not in zmig.texts("#heading")
+        await zmig.until(lambda: "Next" not in zmig.screen_text)
+
+
 async def test_no_password_is_shown(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
     url = shop.url.replace("@", ":s3cret-Pa55@", 1) if ":" not in shop.url.split("@")[0][13:] else shop.url

@@ -11,8 +11,9 @@ from zmig_tui.text import width
 
 from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
+from zmig.planning import planner
 from zmig.planning.history import Record
-from zmig.planning.state import Entry, State
+from zmig.planning.state import Entry, Finding, FindingCode, State
 from zmig.presentation.spans import plain
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -83,10 +84,30 @@ def test_it_begins_at_trouble_else_at_work_else_at_what_is_pending() -> None:
     assert rows.first_of_interest([]) == 0
 
 
-def test_the_next_trouble_is_found_in_a_circle() -> None:
-    assert [rows.next_troubled(ROWS, at) for at in (0, 1, 3)] == [1, 3, 1]
-    assert rows.next_troubled(ROWS, 1, backwards=True) == 3
-    assert rows.next_troubled(ROWS[:1], 0) is None
+def test_the_next_that_somebody_has_to_look_at_is_found_in_a_circle() -> None:
+    assert [rows.next_amiss(ROWS, at) for at in (0, 1, 3)] == [1, 3, 1]
+    assert rows.next_amiss(ROWS, 1, backwards=True) == 3
+    assert rows.next_amiss(ROWS[:1], 0) is None
+
+
+def test_what_forbids_an_apply_is_gone_to_and_counted_and_what_was_decided_is_not() -> None:
+    edited, renamed, paused, due = (
+        replace(_entry(version, name), findings=(Finding(code, "so it is"),))
+        for version, name, code in (
+            (1, "edited", FindingCode.EDITED),
+            (2, "renamed", FindingCode.RENAMED),
+            (3, "paused", FindingCode.PAUSED),
+            (4, "due", FindingCode.DUE),
+        )
+    )
+    unproven = _entry(5, "unproven", State.STARTED)
+    entries = [_entry(9, "fine"), due, paused, renamed, edited, unproven]
+    refusing = rows.refusing_keys(planner.apply_refusals(entries))
+    made = rows.RowCache()(entries, refusing | {"5"})
+    assert [row.name for row in made if row.is_refusing] == ["edited", "unproven"]
+    assert [row.name for row in made if row.is_amiss] == ["renamed", "edited", "unproven"]
+    assert made[rows.first_of_interest(made)].name == "edited"
+    assert rows.count_findings(made) == {"renamed": 1, "edited": 1}
 
 
 def test_a_row_is_made_anew_only_where_something_changed() -> None:

@@ -9,9 +9,11 @@ from textual.message import Message
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.database.activity import Blocking
     from zmig.errors import Problem
-    from zmig.planning.plan import Plan, RunResult
+    from zmig.planning.plan import Plan, Refusal, RunResult
     from zmig.planning.request import Request
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
@@ -30,6 +32,9 @@ class Observed:
     """What the table's columns would take if there were room."""
     position: StatementPosition | None
     """Which statement of its file the backend at work is running, where that can be determined."""
+    _: KW_ONLY
+    refusals: tuple[Refusal, ...] = ()
+    """What forbids an apply, as far as the states of migrations say."""
 
 
 @valueclass

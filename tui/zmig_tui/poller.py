@@ -6,15 +6,17 @@ import time
 from typing import TYPE_CHECKING
 
 from zmig.errors import ConnectionFailed, ManifestError, ServerError, ZmigError
+from zmig.planning import planner
 from zmig_tui import detail_reader
 from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed
 from zmig_tui.models import columns
-from zmig_tui.models.rows import RowCache
+from zmig_tui.models.rows import RowCache, refusing_keys
 from zmig_tui.run_process.problems import internal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from zmig.planning.plan import Refusal
     from zmig.planning.state import Entry
     from zmig.session.watcher import Watcher
     from zmig_tui.models.rows import Row
@@ -42,6 +44,7 @@ class Poller:
         self._entries: Sequence[Entry] = ()
         self._rows: tuple[Row, ...] = ()
         self._widths = columns.Widths()
+        self._refusals: tuple[Refusal, ...] = ()
         self._asks_repeatables = False
         self._failures = 0
         self._detail_wanted: Entry | None = None
@@ -86,11 +89,12 @@ class Poller:
         self._failures = 0
         if observation.status.migrations is not self._entries:
             self._entries = observation.status.migrations
-            self._rows = self._row_cache(self._entries)
+            self._refusals = planner.apply_refusals(self._entries)
+            self._rows = self._row_cache(self._entries, refusing_keys(self._refusals))
             self._widths = columns.measure(self._rows)
         is_running = self._is_running()
         position = None if is_running else detail_reader.running_position(observation)
-        self._send(Observed(observation, self._rows, self._widths, position))
+        self._send(Observed(observation, self._rows, self._widths, position, refusals=self._refusals))
         if self._is_detail_due():
             self.send_detail()
         pause = _BUSY_SECONDS if is_running or observation.status.holder is not None else _IDLE_SECONDS

@@ -50,6 +50,17 @@ def _apply(request: Apply, snapshot: Snapshot) -> Plan:
     entries, to = snapshot.entries, request.to
     selection.check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
+    refused = _apply_refusals(request, entries, within)
+    is_first = snapshot.is_first and not request.allow_existing
+    return Plan(Direction.FORWARD, tuple(_steps(within)), refused, is_first=is_first, notes=_notes(within))
+
+
+def apply_refusals(entries: Sequence[Entry]) -> tuple[Refusal, ...]:
+    """Return what forbids applying everything, as far as the states of migrations say."""
+    return _apply_refusals(Apply(), entries, entries)
+
+
+def _apply_refusals(request: Apply, entries: Sequence[Entry], within: Iterable[Entry]) -> tuple[Refusal, ...]:
     refused: list[Refusal] = []
     partial: list[Refusal] = []
     ran = refusals.squashes_in_place(entries)
@@ -58,9 +69,7 @@ def _apply(request: Apply, snapshot: Snapshot) -> Plan:
         if entry.findings or entry.state is not State.DONE:
             refused += refusals.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order, ran=ran)
             partial += refusals.of_partial(entry)
-    refused += [*partial, *orphaned_rows.refusals(entries, effect="nothing was run")]
-    is_first = snapshot.is_first and not request.allow_existing
-    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refused), is_first=is_first, notes=_notes(within))
+    return (*refused, *partial, *orphaned_rows.refusals(entries, effect="nothing was run"))
 
 
 def _notes(entries: Iterable[Entry]) -> tuple[str, ...]:

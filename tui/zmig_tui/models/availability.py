@@ -51,10 +51,11 @@ def _has_rounds(entry: Entry) -> bool:
     return entry.migration is not None and entry.migration.batch is not None
 
 
+_NEXT_AMISS = "next_amiss"
+
 _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
     "retry": _is_troubled,
     "retry_all": _is_anything_troubled,
-    "next_troubled": _is_anything_troubled,
     "resolve": lambda row, observation, is_running: row is not None and _is_at_rest(row, observation, is_running),
     "apply": _is_at_rest,
     "apply_here": _can_apply_to,
@@ -67,12 +68,25 @@ _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
 }
 
 
-def is_available(action: str, row: Row | None, observation: Observation | None, *, is_running: bool) -> bool:
-    """Return whether an action can do anything now; one that changes nothing always can."""
+def is_available(
+    action: str, row: Row | None, observation: Observation | None, *, is_running: bool, is_anything_amiss: bool = False
+) -> bool:
+    """Return whether an action can do anything now; one that changes nothing always can.
+
+    `is_anything_amiss` is whether there is a migration that somebody has to look at.
+    """
+    if action == _NEXT_AMISS:
+        return is_anything_amiss
     test = _TESTS.get(action)
     return test is None or test(row, observation, is_running)
 
 
-def offered(row: Row | None, observation: Observation | None, *, is_running: bool) -> frozenset[str]:
+def offered(
+    row: Row | None, observation: Observation | None, *, is_running: bool, is_anything_amiss: bool = False
+) -> frozenset[str]:
     """Return the acting keys' actions that are available."""
-    return frozenset(action for action in _TESTS if is_available(action, row, observation, is_running=is_running))
+    return frozenset(
+        action
+        for action in (*_TESTS, _NEXT_AMISS)
+        if is_available(action, row, observation, is_running=is_running, is_anything_amiss=is_anything_amiss)
+    )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zmig.database.activity import BackendWork
     from zmig.database.lock_holder import LockHolder
     from zmig.errors import Problem
+    from zmig.planning.plan import Refusal
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
     from zmig_tui.models.key_hints import KeyHints
@@ -42,6 +43,8 @@ class ConsoleModel:
         """What is wrong with the manifest now."""
         self.unreachable_since: float | None = None
         """When the database ceased to answer; None while it answers."""
+        self.refusals: tuple[Refusal, ...] = ()
+        """What forbids an apply, as far as the states of migrations say."""
         self.table = TableModel()
         self.runs = RunModel(clock)
 
@@ -53,12 +56,13 @@ class ConsoleModel:
         position: StatementPosition | None,
         *,
         is_running: bool,
+        refusals: tuple[Refusal, ...] = (),
     ) -> bool:
         """Take an observation over; return whether a run of another process has just failed.
 
         `is_running` is whether a run of this console is in progress.
         """
-        self.observation = observation
+        self.observation, self.refusals = observation, refusals
         self.problems = observation.manifest_problems
         self.unreachable_since = None
         self.table.replace(rows, widths)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.planning.state import NO_WARNINGS, State
+from zmig.planning.state import NO_WARNINGS, FindingCode, State
 from zmig.presentation import words
 from zmig.text.terminal import visible
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from dataclasses import KW_ONLY
 
+    from zmig.planning.plan import Refusal
     from zmig.planning.state import Entry
     from zmig.presentation.spans import Tone
 
 TROUBLED = (State.FAILED, State.STUCK)
+_DECIDED = NO_WARNINGS | {FindingCode.PAUSED, FindingCode.REPLACED}
+"""Findings that nobody has to go to: they are no warnings, or somebody's decision."""
 
 
 @valueclass
@@ -40,6 +43,10 @@ class Row:
     """Whether a finding is more than that a repeatable is due."""
     haystack: str
     """Everything a filter searches, in lower case."""
+    is_refusing: bool = False
+    """Whether nothing may be applied on its account."""
+    is_amiss: bool = False
+    """Whether somebody has to look at it: it is failed or stuck, forbids an apply, or has a finding that says so."""
 
     @property
     def is_troubled(self) -> bool:
@@ -57,7 +64,17 @@ class Row:
         return words.TONES[self.state]
 
 
-def make_row(entry: Entry) -> Row:
+def row_key(version: int | None, name: str) -> str:
+    """Return what stays the same of a migration while its state changes."""
+    return str(version) if version is not None else name
+
+
+def refusing_keys(refusals: Iterable[Refusal]) -> frozenset[str]:
+    """Return the keys of the rows on whose account nothing may be applied."""
+    return frozenset(row_key(refusal.version, refusal.name) for refusal in refusals)
+
+
+def make_row(entry: Entry, *, is_refusing: bool = False) -> Row:
     """Return the row of an entry."""
     record = entry.record
     applied = record.applied if record is not None else None
@@ -69,7 +86,7 @@ def make_row(entry: Entry) -> Row:
     findings = " ".join(finding.code.label for finding in entry.findings)
     name, state = visible(entry.name).replace("\n", "⏎").replace("\t", " "), words.state(entry.state)
     return Row(
-        key=str(entry.version) if entry.version is not None else entry.name,
+        key=row_key(entry.version, entry.name),
         entry=entry,
         state=entry.state,
         version=entry.version,
@@ -81,6 +98,10 @@ def make_row(entry: Entry) -> Row:
         findings=findings,
         has_warning=any(finding.code not in NO_WARNINGS for finding in entry.findings),
         haystack=f"{entry.version or ''} {name} {state} {kind} {findings}".lower(),
+        is_refusing=is_refusing,
+        is_amiss=is_refusing
+        or entry.state in TROUBLED
+        or any(finding.code not in _DECIDED for finding in entry.findings),
     )
 
 
@@ -157,21 +178,37 @@ def count_states(rows: Iterable[Row]) -> dict[State, int]:
     return result
 
 
+def count_findings(rows: Iterable[Row]) -> dict[str, int]:
+    """Return how many rows have each finding that somebody has to look at, by its label."""
+    result: dict[str, int] = {}
+    for row in rows:
+        for finding in row.entry.findings:
+            if finding.code not in _DECIDED:
+                result[finding.code.label] = result.get(finding.code.label, 0) + 1
+    return result
+
+
 def first_of_interest(rows: Sequence[Row]) -> int:
-    """Return where to begin: at the first failed or stuck row, else at a running, else at the first pending one."""
-    for wanted in (TROUBLED, (State.STARTED,), (State.PENDING,)):
+    """Return where to begin: at the first row that is failed or stuck, else that refuses, that runs, that is pending."""
+    tests: tuple[Callable[[Row], bool], ...] = (
+        lambda row: row.is_troubled,
+        lambda row: row.is_refusing,
+        lambda row: row.state is State.STARTED,
+        lambda row: row.state is State.PENDING,
+    )
+    for test in tests:
         for index, row in enumerate(rows):
-            if row.state in wanted:
+            if test(row):
                 return index
     return max(len(rows) - 1, 0)
 
 
-def next_troubled(rows: Sequence[Row], index: int, *, backwards: bool = False) -> int | None:
-    """Return the next failed or stuck row after `index`, in a circle; None where there is none."""
+def next_amiss(rows: Sequence[Row], index: int, *, backwards: bool = False) -> int | None:
+    """Return the next row after `index` that somebody has to look at, in a circle; None where there is none."""
     step = -1 if backwards else 1
     for distance in range(1, len(rows) + 1):
         at = (index + step * distance) % len(rows)
-        if rows[at].is_troubled:
+        if rows[at].is_amiss:
             return at
     return None
 
@@ -182,14 +219,17 @@ class RowCache:
     def __init__(self) -> None:
         self._made: dict[str, tuple[object, Row]] = {}
 
-    def __call__(self, entries: Iterable[Entry]) -> tuple[Row, ...]:
-        """Return the rows of `entries`."""
+    def __call__(self, entries: Iterable[Entry], refusing: Collection[str] = ()) -> tuple[Row, ...]:
+        """Return the rows of `entries`; those with the keys `refusing` forbid an apply."""
         made: dict[str, tuple[object, Row]] = {}
         for entry in entries:
-            key = str(entry.version) if entry.version is not None else entry.name
-            signature = _signature(entry)
+            key = row_key(entry.version, entry.name)
+            is_refusing = key in refusing
+            signature = (_signature(entry), is_refusing)
             known = self._made.get(key)
-            made[key] = known if known is not None and known[0] == signature else (signature, make_row(entry))
+            if known is None or known[0] != signature:
+                known = signature, make_row(entry, is_refusing=is_refusing)
+            made[key] = known
         self._made = made
         return tuple(row for _, row in made.values())
 

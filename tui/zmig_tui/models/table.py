@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig_tui.models.columns import Widths
-from zmig_tui.models.rows import Filter, Order, Row, count_states, sort_rows
+from zmig_tui.models.rows import Filter, Order, Row, count_findings, count_states, sort_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,10 @@ class TableModel:
         """What the columns would take if there were room."""
         self.counts: Mapping[State, int] = {}
         """How many migrations are in each state."""
+        self.findings: Mapping[str, int] = {}
+        """How many have each finding that somebody has to look at."""
+        self.is_anything_amiss = False
+        """Whether somebody has to look at any."""
         self.filter = Filter()
         self.order = Order.PLAN
         self.is_reversed = False
@@ -34,7 +38,8 @@ class TableModel:
         is_changed = rows is not self.rows
         self.rows, self.widths = rows, widths
         if is_changed:
-            self.counts = count_states(rows)
+            self.counts, self.findings = count_states(rows), count_findings(rows)
+            self.is_anything_amiss = any(row.is_amiss for row in rows)
             self._choose()
         return is_changed
 

@@ -14,10 +14,11 @@ from zmig.valueclass import valueclass
 from zmig_tui.text import fitted, joined, line, span, spread, width
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.database.lock_holder import LockHolder
+    from zmig.planning.plan import Refusal
     from zmig.planning.state import State
     from zmig.session.watcher import Observation
 
@@ -30,6 +31,9 @@ _ENVIRONMENT_TONES = {
 
 _LEAST_SERVER_CELLS = 12
 _MOST_IDS = 3
+_MOST_NAMES = 2
+_MOST_FINDINGS = 3
+"""Kinds of findings that are counted one by one."""
 
 
 def environment_badge(value: Environment) -> Span:
@@ -46,6 +50,10 @@ class Heading:
     _: KW_ONLY
     observation: Observation | None = None
     counts: Mapping[State, int] | None = None
+    findings: Mapping[str, int] | None = None
+    """How many migrations have each finding that somebody has to look at, by its label."""
+    refusals: Sequence[Refusal] = ()
+    """What forbids an apply."""
     shown: int = 0
     """How many rows the table shows."""
     filter: str = ""
@@ -90,6 +98,7 @@ class Heading:
             for state, number in self.counts.items()
             if number or state.value in ("done", "pending")
         ]
+        parts += self._findings()
         due = len(self.observation.status.due)
         if due:
             parts.append((Span(f"↻ {due} due", Tone.ACCENT),))
@@ -97,6 +106,13 @@ class Heading:
         if self.filter:
             return spread(left, line(span(f"/{self.filter}", Tone.ACCENT), f"  {self.shown:,} shown "), cells)
         return left
+
+    def _findings(self) -> list[Line]:
+        """Return how many migrations are not as they should be, whatever their states."""
+        counts = self.findings or {}
+        if len(counts) > _MOST_FINDINGS:
+            return [(Span(f"≠ {words.counted(sum(counts.values()), 'finding')}", Tone.WARN),)]
+        return [(Span(f"≠ {number:,} {label}", Tone.WARN),) for label, number in counts.items()]
 
     def _third(self, cells: int) -> Line:
         if self.silent_seconds:
@@ -106,8 +122,16 @@ class Heading:
             return ()
         holder = self.observation.status.holder
         if holder is None:
-            return line(span(" lock free", Tone.QUIET), *self._tools(), *self._drift())
+            return line(*self._readiness(), *self._tools(), *self._drift())
         return _lock(holder, self.held_seconds, is_zombie=self.observation.is_zombie)
+
+    def _readiness(self) -> Line:
+        """Return whether an apply may run."""
+        if not self.refusals:
+            return line(span(" lock free", Tone.QUIET))
+        reasons = words.counted(len(self.refusals), "reason")
+        names = listing.first([refusal.name for refusal in self.refusals], _MOST_NAMES)
+        return line(span(f" ≠ apply is refused: {reasons}", Tone.WARN), span(f"  {names}", Tone.PLAIN))
 
     def _tools(self) -> Line:
         """Return what other migration tools have in the database that matters here."""

@@ -202,6 +202,7 @@ class MainScreen(Screen[None]):
             observed.widths,
             observed.position,
             is_running=self.controller.is_running,
+            refusals=observed.refusals,
         )
         if is_changed:
             self._show_rows()
@@ -242,7 +243,12 @@ class MainScreen(Screen[None]):
 
     def _refresh_keys(self) -> None:
         """Put other keys into the footer, only where they are others: it is built anew each time."""
-        offered = availability.offered(self.row, self.model.observation, is_running=self.controller.is_running)
+        offered = availability.offered(
+            self.row,
+            self.model.observation,
+            is_running=self.controller.is_running,
+            is_anything_amiss=self.model.table.is_anything_amiss,
+        )
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -252,7 +258,11 @@ class MainScreen(Screen[None]):
         if self.controller.is_read_only and action in keys.CHANGING:
             return False
         return availability.is_available(
-            action, self.row, self.model.observation, is_running=self.controller.is_running
+            action,
+            self.row,
+            self.model.observation,
+            is_running=self.controller.is_running,
+            is_anything_amiss=self.model.table.is_anything_amiss,
         )
 
     # Keys that change something: see screens/keys.py for what each does
@@ -396,11 +406,11 @@ class MainScreen(Screen[None]):
         self.field.close(self.model.table.filter.text)
         self.table.focus()
 
-    def action_next_troubled(self, step: int) -> None:
-        """Go to the next, or the previous, failed or stuck migration."""
-        index = rows.next_troubled(self.table.rows, self.table.index, backwards=step < 0)
+    def action_next_amiss(self, step: int) -> None:
+        """Go to the next, or the previous, migration that somebody has to look at."""
+        index = rows.next_amiss(self.table.rows, self.table.index, backwards=step < 0)
         if index is None:
-            self.prompts.notify("nothing is failed or stuck")
+            self.prompts.notify("nothing is failed or stuck, and nothing keeps apply from running")
         else:
             self.table.go_to(index, by_hand=True)
 

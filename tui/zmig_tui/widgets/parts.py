@@ -25,6 +25,8 @@ class HeadingBar(Banner):
             manifest=model.manifest,
             observation=model.observation,
             counts=model.table.counts,
+            findings=model.table.findings,
+            refusals=model.refusals,
             shown=len(model.table.shown),
             filter=model.table.filter.text,
             held_seconds=model.held_seconds,
