@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zmig.database.activity import Blocker, ServerProgress
     from zmig.database.lock_holder import LockHolder
     from zmig.errors import Problem
+    from zmig.planning.blocked_by import PastBlocker
     from zmig.planning.plan import Plan, Step
 
 
@@ -172,6 +173,8 @@ class StepFailed:
     duration_seconds: float
     problem: Problem
     will_retry: bool
+    blocked_by: tuple[PastBlocker, ...] = ()
+    """Who kept it waiting for a lock when it failed."""
 
 
 @valueclass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BY_THE_MATRIX = {"test_crash"} if os.environ.get("ZMIG_TEST_TRANSPORTS") == "both" else set[str]()
 OVER_BOTH_TRANSPORTS = _BY_THE_MATRIX | {
     "test_batches",
+    "test_blocked_by",
     "test_encodings",
     "test_execute",
     "test_group_commit",

@@ -13,6 +13,7 @@ from zmig.database.activity import Backend, Blocker, ServerProgress
 from zmig.database.lock_holder import ClientState, LockHolder
 from zmig.errors import Problem
 from zmig.model import Kind, Language, Migration
+from zmig.planning.blocked_by import PastBlocker
 from zmig.planning.plan import Action, Direction, Plan, Step
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ HOLDER = LockHolder(
     client=ClientState.GONE,
 )
 
+BLOCKED_BY = {
+    "pid": 7,
+    "depth": 0,
+    "application_name": "nightly",
+    "database_user": None,
+    "host": None,
+    "state": None,
+    "since": None,
+    "query": None,
+}
 DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
     (
         events.RunStarted("5d1e", Plan(Direction.FORWARD, (STEP,)), "shop"),
@@ -133,7 +144,13 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
     (events.StepSkipped(STEP, 2, 3, "not due"), {"step": NAMED, "number": 2, "total": 3, "reason": "not due"}),
     (
         events.StepFailed(
-            STEP, 2, 3, duration_seconds=0.5, problem=Problem("migration-failed", "no luck"), will_retry=True
+            STEP,
+            2,
+            3,
+            duration_seconds=0.5,
+            problem=Problem("migration-failed", "no luck"),
+            will_retry=True,
+            blocked_by=(PastBlocker(7, application_name="nightly", seen=3),),
         ),
         {
             "step": NAMED,
@@ -149,6 +166,7 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
                 "hint": None,
             },
             "will_retry": True,
+            "blocked_by": [{**BLOCKED_BY, "seen": 3}],
         },
     ),
     (

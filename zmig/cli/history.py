@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.cli import json_documents, table
 from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode
+from zmig.planning import blocked_by
 from zmig.presentation import origins, words
 from zmig.text.terminal import shortened
 
@@ -59,6 +60,7 @@ def _details(fact: Fact) -> Iterator[str]:
         yield imported
     if (message := fact.error_message or fact.text("reason")) is not None and message not in (imported or ""):
         yield message
+    yield from blocked_by.sentences(blocked_by.of_fact(fact))
 
 
 COMMAND = Command(

@@ -10,6 +10,7 @@ from zmig.cli import json_documents
 from zmig.database.activity import Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
+from zmig.planning.blocked_by import PastBlocker
 from zmig.planning.plan import Plan, Step
 from zmig.progress import Blocked, Notice, RunStarted, ServerReported
 from zmig.valueclass import fields
@@ -73,6 +74,8 @@ def _value(value: object, digits: int) -> object:
             return value.as_dict()
         case Blocker():
             return _blocker(value)
+        case PastBlocker():
+            return value.as_dict()
         case tuple():
             return [_value(item, digits) for item in cast("tuple[object, ...]", value)]
         case _:

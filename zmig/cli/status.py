@@ -209,7 +209,7 @@ COMMAND = Command(
         "other_tools (tool, table, not_imported: what another tool has applied since its history was imported, "
         "taken_back: what it does not have as applied any more); "
         "existing_history (tool, table; where another tool keeps its history, before zmig has run; or null); "
-        "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
+        "migrations (version, name, kind, state, findings, applied_at, duration_ms, error, blocked_by and more)"
     ),
     run=run,
     options_type=StatusOptions,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, command, run_command
-from zmig.planning import checkpoint, remedies
+from zmig.planning import blocked_by, checkpoint, remedies
 from zmig.planning.reasons import moment
 from zmig.planning.state import State
 
@@ -57,7 +57,7 @@ def _failed(entry: Entry, last: Fact) -> Problem:
         "migration-failed",
         f"{what} `{entry.name}` {verdict}: {message}",
         location=location,
-        facts=(", ".join(_numbers(error, last)), *_who(last)),
+        facts=(", ".join(_numbers(error, last)), *_who(last), *blocked_by.sentences(blocked_by.of_fact(last))),
         effect=_effect(entry.record, last),
         hint=_way_on(entry),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.database import lock_holder
+from zmig.planning import blocked_by
 from zmig.planning.plan import Direction
 from zmig.presentation import words
 from zmig.presentation.spans import Tone
@@ -86,6 +87,8 @@ def say(progress: Progress) -> Saying | None:
             return Saying(f"skipped {short}", short, Tone.QUIET, "-")
         case StepFailed():  # where that is the end, the error that follows says why
             message = progress.problem.message
+            if blocked := blocked_by.short(progress.blocked_by):
+                message += f"; {blocked}"
             failed = f"failed {progress.step.migration.name}, {words.duration(progress.duration_seconds)}"
             return Saying(f"{failed}: {message}" if progress.will_retry else failed, message, Tone.BAD, "✗")
         case RetryScheduled():

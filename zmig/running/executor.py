@@ -18,6 +18,7 @@ from zmig.planning import refusals
 from zmig.progress import Notice
 from zmig.project import prepare
 from zmig.running import python_functions, scope
+from zmig.running.blocker_memory import BlockerMemory
 from zmig.running.failure_recorder import FailureRecorder
 from zmig.running.group_commit import GroupCommit
 from zmig.running.monitor import BlockingMonitor
@@ -26,6 +27,7 @@ from zmig.running.runner import Runner
 from zmig.running.scope import PerStep, WholePlan
 from zmig.running.transport import Direct
 from zmig.session.schema_record import SchemaRecord
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,27 +161,29 @@ class PlanExecutor:
             session.prepare_store(snapshot)
         for message in (message for used in self._still_used for message in used.messages):
             self._observer(Notice(None, "WARNING", message))
-        with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
+        monitor = BlockingMonitor(session.target, session.run.backend_pid, self._observer)
+        with monitor.watching() as observer:
             record = SchemaRecord(session) if session.project.verify.record else None
             if record is not None and snapshot.inspection.has_events:
                 record.note_others(observer)
-            return self._runner(plan, prepared_steps, observer, record, is_atomic=is_atomic).run()
+            run_session = self._run_session(observer, monitor.memory)
+            return self._runner(plan, prepared_steps, run_session, record, is_atomic=is_atomic).run()
 
     def _runner(
         self,
         plan: Plan,
         prepared_steps: tuple[PreparedStep, ...],
-        observer: Observer,
+        run_session: RunSession,
         record: SchemaRecord | None,
         *,
         is_atomic: bool,
     ) -> Runner:
-        session, transport = self._session, Direct()
+        session, transport, observer = self._session, Direct(), run_session.observer
         may_share_flush = session.server.may_share_flush and session.project.tracking.group_commit
         if may_share_flush and not (is_atomic or self._one_by_one):
-            observer = BufferedObserver(observer)
-            transport = GroupCommit(prepared_steps, observer)
-        run_session = self._run_session(observer)
+            observer = buffered = BufferedObserver(observer)
+            transport = GroupCommit(prepared_steps, buffered)
+            run_session = replace(run_session, observer=buffered)
         return Runner(
             run_session,
             transport,
@@ -197,9 +201,9 @@ class PlanExecutor:
 
         plan, prepared_steps = self.check(plan, snapshot, None)
         with database.translated(self._session.target):
-            return rehearsal.rehearse(self._run_session(self._observer), plan, prepared_steps)
+            return rehearsal.rehearse(self._run_session(self._observer, BlockerMemory()), plan, prepared_steps)
 
-    def _run_session(self, observer: Observer) -> RunSession:
+    def _run_session(self, observer: Observer, blockers: BlockerMemory) -> RunSession:
         session = self._session
         return RunSession(
             connection=session.connection,
@@ -208,6 +212,7 @@ class PlanExecutor:
             lock=session.lock,
             run=session.run,
             observer=observer,
+            blockers=blockers,
             interrupts=self._interrupts,
             redact=session.target.redactor,
             record_detail=session.project.tracking.record_detail,

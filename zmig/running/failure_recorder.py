@@ -11,6 +11,7 @@ from zmig.database import connection as database
 from zmig.database import unresponsive, wire
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.facts import EventType
+from zmig.planning import blocked_by
 from zmig.planning.history import ROLLED_BACK_WITH
 from zmig.planning.plan import Direction
 from zmig.process.interrupts import Interrupted
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zmig.database.connection import Target
+    from zmig.planning.blocked_by import PastBlocker
     from zmig.planning.plan import Plan
     from zmig.project.prepare import PreparedStep
     from zmig.running.attempt import Attempt, Failed
     from zmig.running.failure_message import Failure, RunSoFar
+    from zmig.running.retry import NextTry
     from zmig.running.run_session import RunSession
     from zmig.running.transport import Transport
 
@@ -59,10 +62,11 @@ class FailureRecorder:
         return False
 
     def record(
-        self, failed: Failed, *, may_retry: bool, completed: Sequence[str], first_of_all: Attempt | None
+        self, failed: Failed, *, next_try: NextTry | None, completed: Sequence[str], first_of_all: Attempt | None
     ) -> Problem:
         """Roll back and record a failure; return what it is only if the step is to be tried again.
 
+        `next_try` is the attempt that would follow, if the failure is one that may pass; None where there is none.
         `completed` names what the run has committed. `first_of_all` is the first attempt of those that one transaction
         holds, which ends with the one that failed.
 
@@ -75,13 +79,15 @@ class FailureRecorder:
 
         if failed.is_lost:
             raise self._lost(failed, failed.error) from failed.error
+        blocked = self._blocked_by(failed)  # before anything else is asked, which would be seen as its work
         found, hint = self._explained(failed)
         problem = failure_message.problem(found, failed, self._run_so_far(completed))
         if hint is not None:
             problem = replace(problem, hint=failure_message.hint_then_again(hint, failed))
-        will_retry = found.is_retryable and may_retry and failed.fate.is_repeatable
+        will_retry = found.is_retryable and next_try is not None and failed.fate.is_repeatable
+        problem = replace(problem, facts=(*problem.facts, *blocked_by.sentences(blocked)))
         try:
-            self._append(failed, found, first_of_all, will_retry=will_retry)
+            self._append(failed, found, first_of_all, blocked=blocked, next_try=next_try if will_retry else None)
         except Interrupted as interruption:
             interruption.problem = problem
             raise
@@ -98,6 +104,7 @@ class FailureRecorder:
                 duration_seconds=failed.seconds,
                 problem=problem,
                 will_retry=will_retry,
+                blocked_by=blocked,
             )
         )
         if not will_retry:
@@ -112,6 +119,14 @@ class FailureRecorder:
                 session.send("rollback")
             session.send(*session.clean_sql)
             session.send(*self._ended_with_sql(first_of_all, culprit))
+
+    def _blocked_by(self, failed: Failed) -> tuple[PastBlocker, ...]:
+        """Return who kept the attempt waiting when it failed."""
+        session, attempt = self._session, failed.attempt
+        timeout = attempt.step.migration.settings.lock_timeout_seconds
+        return session.blockers.of_failure(
+            failed.error, lock_timeout_seconds=timeout, private=lambda text: self._masked(attempt, session.redact(text))
+        )
 
     def _run_so_far(self, completed: Sequence[str]) -> RunSoFar:
         from zmig.running.failure_message import RunSoFar
@@ -153,7 +168,15 @@ class FailureRecorder:
             facts = (*facts, cause.message)
         return replace(problem, code=cause.code, facts=facts, hint=cause.hint or problem.hint)
 
-    def _append(self, failed: Failed, found: Failure, first_of_all: Attempt | None, *, will_retry: bool) -> None:
+    def _append(
+        self,
+        failed: Failed,
+        found: Failure,
+        first_of_all: Attempt | None,
+        *,
+        blocked: Sequence[PastBlocker],
+        next_try: NextTry | None,
+    ) -> None:
         session, attempt = self._session, failed.attempt
         with session.interrupts.deferred():
             if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
@@ -162,7 +185,7 @@ class FailureRecorder:
             session.connection.autocommit = True
             session.send(*session.clean_sql)
             first = () if first_of_all is None else self._ended_with_sql(first_of_all, attempt.prepared)
-            fact = self._failed_sql(failed, found.error, will_retry=will_retry)
+            fact = self._failed_sql(failed, found.error, blocked=blocked, next_try=next_try)
             # One message is one transaction: of an atomic run either all ends are recorded or none.
             session.send(*first, *self._unrecorded_start(attempt), fact)
             self._transport.recorded()
@@ -177,7 +200,14 @@ class FailureRecorder:
             return ()
         return envelope.started_sql(session, attempt)
 
-    def _failed_sql(self, failed: Failed, error: dict[str, object], *, will_retry: bool) -> str:
+    def _failed_sql(
+        self,
+        failed: Failed,
+        error: dict[str, object],
+        *,
+        blocked: Sequence[PastBlocker],
+        next_try: NextTry | None,
+    ) -> str:
         attempt = failed.attempt
         forward = attempt.step.direction is Direction.FORWARD
         if failed.left_behind is not None:
@@ -185,13 +215,17 @@ class FailureRecorder:
         data = attempt.data(self._session) | {
             "duration_ms": round(failed.seconds * 1000),
             "error": self._private(attempt, error),
-            "will_retry": will_retry,
+            "will_retry": next_try is not None,
             "transactional": attempt.prepared.mode.transactional and failed.fate is not Fate.LEFT_TRANSACTION,
         }
         if failed.refused is not None:
             data["refused"] = failed.refused
         if failed.fate.needs_person:
             data["may_be_partial"] = True
+        if blocked:
+            data[blocked_by.KEY] = [one.as_dict() for one in blocked]
+        if next_try is not None:
+            data["next_try"] = next_try.as_dict()
         type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
         return self._session.store.append_sql(self._session.run, type, attempt.name, data)
 
@@ -215,18 +249,19 @@ class FailureRecorder:
 
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
         """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
+        words = ("message", "detail", "hint", "context", "query", "left_behind")
+        return {
+            key: self._masked(attempt, value) if key in words and isinstance(value, str) else value
+            for key, value in error.items()
+        }
+
+    def _masked(self, attempt: Attempt, text: str) -> str:
+        """Return a text as it may be stored."""
         session = self._session
         mask = secrets.of_environment(session.environ, session.environ_before)
         filled, values = attempt.prepared.filled, attempt.step.migration.variables or {}
-
-        def private(text: str) -> str:
-            kept = text if session.record_detail else secrets.without_detail(text)
-            return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
-
-        words = ("message", "detail", "hint", "context", "query", "left_behind")
-        return {
-            key: private(value) if key in words and isinstance(value, str) else value for key, value in error.items()
-        }
+        kept = text if session.record_detail else secrets.without_detail(text)
+        return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
 
     def _lost(self, failed: Failed, error: BaseException) -> ConnectionFailed:
         from zmig.running import failure_message

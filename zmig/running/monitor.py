@@ -27,6 +27,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
+from zmig.running.blocker_memory import BlockerMemory
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ class _Busy:
         limit = self.step.migration.settings.lock_timeout_seconds
         return min(PATIENCE_SECONDS, limit / 2) if limit else PATIENCE_SECONDS
 
+    @property
+    def seconds_left(self) -> float:
+        """How long it is until the first look at it."""
+        return self.since + self.patience_seconds - time.monotonic()
+
+
+def _pause(busy: _Busy | None, looked_at: _Busy | None) -> float:
+    """Return how long to wait for the next look: one that comes late would find the lock's timeout over."""
+    if busy is None:
+        return PATIENCE_SECONDS
+    return busy.patience_seconds if busy is looked_at else max(busy.seconds_left, 0)
+
 
 class BlockingMonitor:
     """Watches one backend for the length of a run."""
@@ -66,6 +79,8 @@ class BlockingMonitor:
         self._target = target
         self._backend_pid = backend_pid
         self._observer = observer
+        self.memory = BlockerMemory()
+        """Who was seen to block the attempt under way."""
         self._busy: _Busy | None = None
         self._blocked_since: float | None = None
         self._is_over = False
@@ -88,6 +103,8 @@ class BlockingMonitor:
             thread.join(patience)
 
     def _on_progress(self, progress: Progress) -> None:
+        if isinstance(progress, StepStarted):
+            self.memory.begin()
         match progress:
             case (
                 StepStarted(step=step)
@@ -108,17 +125,19 @@ class BlockingMonitor:
     def _watch(self) -> None:
         with contextlib.ExitStack() as closing:
             connection: Connection | None = None
+            looked_at: _Busy | None = None
             while not self._is_over:
                 busy = self._busy
-                if self._wake.wait(PATIENCE_SECONDS if busy is None else busy.patience_seconds):
+                if self._wake.wait(_pause(busy, looked_at)):
                     self._wake.clear()
                 if self._is_over:
                     return
                 busy = self._busy
                 # Read again after the wait: what was at work then may be over.
-                if busy is None or time.monotonic() - busy.since < busy.patience_seconds:
+                if busy is None or busy.seconds_left > 0:
                     self._blocked_since = None
                     continue
+                looked_at = busy
                 try:
                     if connection is None:
                         connection = closing.enter_context(self._connected())
@@ -134,7 +153,10 @@ class BlockingMonitor:
     def _look(self, connection: Connection, busy: _Busy) -> None:
         from zmig.database import activity
 
-        work = activity.work(connection, self._backend_pid)
+        with self.memory.looking() as note:
+            work = activity.work(connection, self._backend_pid)
+            if work is not None:
+                note(work)
         # The answer took a round trip, in which the run may have moved on; a blocker reported now would be another's.
         if work is not None and self._busy is busy:
             self._report(work, busy)

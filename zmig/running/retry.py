@@ -8,13 +8,29 @@ from typing import TYPE_CHECKING
 from zmig.process.interrupts import Interrupted
 from zmig.progress import RetryScheduled
 from zmig.running.attempt import Attempt
-from zmig.valueclass import replace
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.model import Retry
     from zmig.running.attempt import Failed
     from zmig.running.run_session import RunSession
+
+
+@valueclass
+class NextTry:
+    """The attempt that follows one that failed."""
+
+    number: int
+    """From 2."""
+    of: int
+    """How many there are at most."""
+    in_seconds: float
+    """How long it is waited for."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {"number": self.number, "of": self.of, "in_ms": round(self.in_seconds * 1000)}
 
 
 class RetryPolicy:
@@ -25,25 +41,27 @@ class RetryPolicy:
         self._settings = settings
         self._tries = 0
 
-    def may_follow(self, failed: Failed) -> bool:
-        """Count an attempt that failed; return whether there may be another one."""
+    def next_try(self, failed: Failed) -> NextTry | None:
+        """Count an attempt that failed; return the one that may follow, if there is one left."""
         self._tries = 1 if _has_advanced(failed) else self._tries + 1
-        return self._tries < self._settings.attempts
+        settings = self._settings
+        if self._tries >= settings.attempts:
+            return None
+        delay = _delay(self._tries, settings.backoff_seconds, settings.max_backoff_seconds)
+        return NextTry(self._tries + 1, settings.attempts, delay)
 
-    def following(self, failed: Failed, problem: Problem) -> Attempt:
+    def following(self, failed: Failed, problem: Problem, next_try: NextTry) -> Attempt:
         """Wait, and return the next attempt; `problem` is what ended the one before it."""
         attempt = failed.attempt
-        self._pause(failed, problem)
+        self._pause(failed, problem, next_try)
         step = replace(attempt.step, checkpoint=failed.reached, unended=None)
         return Attempt(replace(attempt.prepared, step=step), attempt.number + 1, attempt.position)
 
-    def _pause(self, failed: Failed, problem: Problem) -> None:
-        settings = self._settings
-        delay = _delay(self._tries, settings.backoff_seconds, settings.max_backoff_seconds)
+    def _pause(self, failed: Failed, problem: Problem, next_try: NextTry) -> None:
         try:
             step = failed.attempt.step
-            self._session.observer(RetryScheduled(step, self._tries + 1, settings.attempts, delay))
-            self._session.interrupts.sleep(delay)
+            self._session.observer(RetryScheduled(step, next_try.number, next_try.of, next_try.in_seconds))
+            self._session.interrupts.sleep(next_try.in_seconds)
         except Interrupted as interruption:
             message = f"interrupted by {interruption} before another attempt: {problem.message}"
             interruption.problem = replace(problem, code="interrupted", message=message)

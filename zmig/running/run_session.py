@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zmig.facts import Run
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
+    from zmig.running.blocker_memory import BlockerMemory
     from zmig.sql.encoding import Encoding
     from zmig.sql.statement import Statement
 
@@ -45,6 +46,8 @@ class RunSession:
     lock: RunLock
     run: Run
     observer: Observer
+    blockers: BlockerMemory
+    """Who was seen to block the attempt under way."""
     interrupts: Interrupts
     redact: Callable[[str], str]
     record_detail: bool = False

@@ -183,9 +183,11 @@ class Runner:
     def _following(self, failed: Failed, retries: RetryPolicy) -> Attempt:
         """Record a failure, and return the next attempt; raises what ends the run where there is none."""
         first = self._uncommitted[0] if self._uncommitted else None
-        may_retry = retries.may_follow(failed)
-        problem = self._failures.record(failed, may_retry=may_retry, completed=self._completed, first_of_all=first)
-        return retries.following(failed, problem)
+        next_try = retries.next_try(failed)
+        problem = self._failures.record(failed, next_try=next_try, completed=self._completed, first_of_all=first)
+        if next_try is None:
+            raise AssertionError("a step is tried again that has no attempt left")
+        return retries.following(failed, problem, next_try)
 
     def _has_nothing_to_run(self, prepared: PreparedStep, position: int) -> bool:
         """Go on to a step; return whether it is over already, since none of its statements or code is to be run."""

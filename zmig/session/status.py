@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Kind
+from zmig.planning import blocked_by
 from zmig.planning.state import Entry, State
 from zmig.valueclass import valueclass
 
@@ -129,6 +130,7 @@ def _migration(entry: Entry) -> dict[str, object]:
         "replaces": _replaces(entry),
         "origin": dict(entry.origin) or None,
         "error": failed.data.get("error") if failed is not None else None,
+        "blocked_by": [one.as_dict() for one in blocked_by.of_fact(failed)],
     }
 
 

@@ -189,7 +189,7 @@ def count_findings(rows: Iterable[Row]) -> dict[str, int]:
 
 
 def first_of_interest(rows: Sequence[Row]) -> int:
-    """Return where to begin: at the first row that is failed or stuck, else that refuses, that runs, that is pending."""
+    """Return where to begin: at the first row that is failed or stuck, else refuses, else runs, else is pending."""
     tests: tuple[Callable[[Row], bool], ...] = (
         lambda row: row.is_troubled,
         lambda row: row.is_refusing,

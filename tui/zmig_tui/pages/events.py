@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.facts import EventType
 from zmig.hints import command
+from zmig.planning import blocked_by
 from zmig.presentation import origins, words
 from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models.details import EVENTS_LIMIT
@@ -31,7 +32,9 @@ _TONES = {
     EventType.BASELINED: Tone.ACCENT,
     EventType.IMPORTED: Tone.ACCENT,
 }
-_SHOWN = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client", "origin"})
+_SHOWN = frozenset(
+    {"version", "name", "run_id", "started_at", "completed_at", "error", "client", "origin", "next_try", blocked_by.KEY}
+)
 _MESSAGE = frozenset({"message"})
 _SHOWN_OF_ERROR = _MESSAGE | {"file", "line", "column"}
 """What is shown already where the error's `location` holds the place in one word."""
@@ -54,6 +57,8 @@ def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
         error = fact.data.get("error")
         if isinstance(error, dict):
             yield from _pairs(cast("dict[str, object]", error), _SHOWN_OF_ERROR if "location" in error else _MESSAGE)
+        for sentence in blocked_by.sentences(blocked_by.of_fact(fact)):
+            yield line(span(f"       {sentence}", Tone.WARN))
         imported = origins.sentence(fact)
         if imported is not None:
             yield line(span(f"       {imported}", Tone.ACCENT))
