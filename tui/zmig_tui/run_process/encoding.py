@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zmig import errors, facts, hints, model, progress
 from zmig.batches import batch
 from zmig.database import activity, lock_holder
-from zmig.planning import checkpoint, plan, request
+from zmig.planning import blocked_by, checkpoint, plan, request
 from zmig.valueclass import fields
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ VALUES: tuple[type, ...] = (
     model.Settings,
     model.VerifyQuery,
     model.Versions,
+    blocked_by.PastBlocker,
     plan.Mode,
     plan.Plan,
     plan.Refusal,
