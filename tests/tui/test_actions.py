@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.widgets import OptionList
-from zmig_tui.screens.dialogs import ConfirmDialog, PickDialog, QuitDialog, ResolveDialog, TextDialog
+from zmig_tui.screens.dialogs import ConfirmDialog, PickDialog, QuitDialog, TextDialog
 
 from tests.support.console import console
 from zmig.database.lock import RunLock
@@ -174,23 +174,6 @@ async def test_in_production_undoing_asks_for_the_databases_name(shop: Shop, dat
         await zmig.type(zmig.main.model.observation.status.database)
         await zmig.press("enter")
         await zmig.until_states(one="done", two="pending", three="pending")
-
-
-@pytest.mark.parametrize(("downs", "state"), [(0, "done"), (1, "failed"), (2, "pending")])
-async def test_a_failed_migration_is_resolved(shop: Shop, downs: int, state: str) -> None:
-    shop.add(1, "one", BROKEN)
-    with pytest.raises(Exception, match="nowhere"):
-        shop.migrator().migrate()
-    async with console(shop.path) as zmig:
-        await zmig.open(ResolveDialog, "x")
-        await zmig.press(*["down"] * downs, "enter")
-        await zmig.press("enter")
-        assert isinstance(zmig.top, ResolveDialog), "a reason is needed"
-        await zmig.type("seen by hand")
-        await zmig.press("enter")
-        await zmig.until(lambda: ("one", "resolved") in _facts(shop))
-        await zmig.until_states(one=state)
-    assert shop.migrator().history()[-1].text("reason") == "seen by hand"
 
 
 async def test_the_running_statement_is_cancelled(shop: Shop) -> None:

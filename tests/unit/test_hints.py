@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pickle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from zmig_tui.models.key_hints import KeyHints
@@ -20,7 +20,7 @@ from zmig.presentation.hints import CommandLine, written
 from zmig.presentation.problems import problem_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FIRST = once(1)
 _RETRY = Hint("correct the file, then ", run_command("retry", about=_FIRST))
@@ -87,10 +87,23 @@ def test_a_migration_whose_name_is_hard_to_write_is_called_by_its_version(name: 
             run_command("resolve", "--as", "done", "--reason", "...", about=_FIRST),
             "press x on `001_m` and choose `done`",
         ),
-        (run_command("resolve", "3", "--as", "done", "--reason", "renumbered"), None),
-        (run_command("apply", "--atomic"), None),
-        (command("rollback", "--include-repeatables"), None),
-        (command("status"), None),
+        (
+            run_command("resolve", "3", "--as", "done", "--reason", "renumbered"),
+            "press x on version 3 and choose `done`, with the reason `renumbered`",
+        ),
+        (
+            run_command("resolve", "gone", "--as", "pending", "--reason", "..."),
+            "press x on `gone` and choose `pending`",
+        ),
+        (run_command("accept", "--reason", "...", about=_FIRST), "press A on `001_m`"),
+        (command("baseline", "--to", "N", "--reason", "..."), "the key b on version N"),
+        (run_command("apply", "--atomic"), "press o and choose `in one transaction`"),
+        (run_command("apply", "--allow-out-of-order"), "press o and choose `out of order`"),
+        (run_command("apply", "--allow-existing"), "press o and choose `on top of what is there`"),
+        (command("rollback", "--include-repeatables", "--dry-run"), "the key o and choose `with repeatables`"),
+        (command("pause"), "the key z"),
+        (command("status"), "the table"),
+        (command("history", about=_FIRST), None),
         (repeat("--lock-wait", "10min"), None),
     ],
 )
@@ -104,20 +117,82 @@ def test_the_console_does_not_name_the_migration_that_the_cursor_is_on() -> None
     assert problem_text(Problem("x", "m", hint=_RETRY), hints) == "error: m\nhint: correct the file, then press r"
 
 
-def _suggested() -> Iterator[tuple[str, list[str]]]:
-    """Yield the verb and the options of each command that is suggested anywhere, as far as they are written out."""
+ONLY_IN_A_SHELL = {
+    "import": "takes another tool's history over, with files and options of its own",
+    "history": "shows more than a page of the console does",
+    "drift": "compares the schema",
+    "schema": "writes a file",
+    "tui": "opens another console",
+    "squash": "writes and deletes files",
+    "status": "is the table; as a command it is for who has no console",
+    "apply --lock-wait": "is for who does not wait as long as it takes, as the console does",
+}
+"""The commands that are suggested and for which the console has no key, with the reason."""
+
+
+class _Suggestion(NamedTuple):
+    """A command that is suggested somewhere, as far as it is written out."""
+
+    verb: str
+    options: tuple[str, ...]
+    is_about_one: bool
+
+
+_FUNCTIONS = {"command", "run_command", "repeat", "SuggestedCommand"}
+
+
+def _suggested() -> Iterator[_Suggestion]:
+    """Yield each command that is suggested anywhere; what is not written out is `X`."""
     for folder in (ROOT / "zmig", ROOT / "tui" / "zmig_tui"):
-        for path in folder.rglob("*.py"):
+        for path in set(folder.rglob("*.py")) - {ROOT / "zmig" / "hints.py"}:
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    words = [word.value for word in node.args if isinstance(word, ast.Constant)]
-                    if node.func.id in {"command", "run_command"} and words:
-                        yield str(words[0]), [str(word) for word in words[1:] if str(word).startswith("--")]
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+                    yield from _suggestion(node, node.func.id)
+
+
+_UNPACKED = {"_AS_DONE": ("--as", "done", "--reason", "..."), "repeatables": ("--include-repeatables",)}
+"""What the names stand for that options are unpacked from; others are left out."""
+
+
+def _suggestion(node: ast.Call, function: str) -> Iterator[_Suggestion]:
+    words = [word for argument in node.args for word in _words(argument)]
+    if function == "repeat":
+        words = ["import" if words[0] != "--lock-wait" else "apply", *words]
+    if words and words[0] != "X":
+        is_about_one = any(keyword.arg == "about" for keyword in node.keywords)
+        yield _Suggestion(words[0], tuple(words[1:]), is_about_one)
+
+
+def _words(argument: ast.expr) -> Sequence[str]:
+    match argument:
+        case ast.Tuple(elts=parts):
+            return [word for part in parts for word in _words(part)]
+        case ast.Starred(value=ast.Name(id=name)):
+            return _UNPACKED.get(name, ())
+        case ast.Starred():
+            return ()
+        case ast.Constant(value=value):
+            return [str(value)]
+        case _:
+            return ["X"]
 
 
 def test_each_suggested_command_exists_and_has_these_options() -> None:
     suggested = list(_suggested())
-    assert len(suggested) > 30
-    for verb, options in suggested:
-        known = {option.name for option in parser.find(verb).options}
-        assert set(options) <= known, verb
+    assert len(suggested) > 60
+    for one in suggested:
+        known = {option.name for option in parser.find(one.verb).options}
+        assert {word for word in one.options if word.startswith("--")} <= known, one
+
+
+def test_each_suggested_command_is_a_key_or_one_that_only_a_shell_can_do() -> None:
+    shown_as_commands: set[str] = set()
+    hints = KeyHints(_NAMED, keys.KEYS)
+    for one in _suggested():
+        suggested = command(one.verb, *one.options, about=_FIRST if one.is_about_one else None)
+        written = hints.phrase(suggested)
+        if written in (_NAMED.phrase(suggested), "the table"):
+            known = [name for name in (one.verb, " ".join((one.verb, *one.options[:1]))) if name in ONLY_IN_A_SHELL]
+            assert known, written
+            shown_as_commands.update(known)
+    assert shown_as_commands == set(ONLY_IN_A_SHELL)

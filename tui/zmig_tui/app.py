@@ -28,9 +28,11 @@ from zmig_tui.screens.main import MainScreen
 from zmig_tui.widgets import themes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from textual.actions import ActionParseResult
     from textual.command import Provider
+    from textual.dom import DOMNode
     from textual.driver import Driver
     from textual.screen import Screen
 
@@ -254,6 +256,20 @@ class ConsoleApp(App[int]):
         """Send the page of the console, if it has one, whether a run is in progress."""
         if self._driver is not None and self._driver.is_web:
             cast("_PageDriver", self._driver).send_run_state(is_running=is_running)
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key asks for, or say why that cannot be done now."""
+        if isinstance(action, str) and isinstance(default_namespace, MainScreen):
+            reason = default_namespace.why_not(action)
+            if reason is not None:
+                default_namespace.prompts.notify(reason, is_warning=True)
+                return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     async def action_quit(self) -> None:
         """Quit as `q` does, whichever screen is on top: Textual's own ctrl+q would ask nothing."""

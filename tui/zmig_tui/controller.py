@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, ZmigError
+from zmig.presentation import words
 from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady
 from zmig_tui.own_run import OwnRun
 from zmig_tui.poller import Poller
@@ -190,6 +191,26 @@ class Controller:
             return ActionDone(f"{resolved} is recorded as {verdict}")
 
         self._act(self._engine_thread, f"resolve {name}", job)
+
+    def accept(self, name: str, reason: str) -> None:
+        """Record that the file of an applied migration, given by name or version, was changed on purpose."""
+
+        def job() -> ConsoleEvent:
+            accepted = self._target.open_migrator().accept(name, reason=reason)
+            self.refresh()
+            return ActionDone(f"the file of {accepted} is accepted as it is now")
+
+        self._act(self._engine_thread, f"accept {name}", job)
+
+    def baseline(self, version: int, reason: str) -> None:
+        """Record everything up to a version as applied."""
+
+        def job() -> ConsoleEvent:
+            names = self._target.open_migrator().baseline(to=version, reason=reason)
+            self.refresh()
+            return ActionDone(f"{words.counted(len(names), 'migration')} recorded as applied, nothing was run")
+
+        self._act(self._engine_thread, f"baseline to {version}", job)
 
     def pause(self, name: str) -> None:
         """Let a migration with rounds wait between two of them, in whatever process it runs."""

@@ -1,10 +1,11 @@
-"""Which of the keys that act have something to act on."""
+"""Whether a key has something to act on, and if it has not, why, in one sentence."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.planning.state import State
+from zmig.planning.state import FindingCode, State
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,29 +14,28 @@ if TYPE_CHECKING:
     from zmig.session.watcher import Observation
     from zmig_tui.models.rows import Row
 
-
-def _is_troubled(row: Row | None, _observation: Observation | None, _is_running: bool) -> bool:
-    return row is not None and row.is_troubled
+    Test = Callable[["Situation"], str | None]
 
 
-def _is_anything_troubled(_row: Row | None, observation: Observation | None, _is_running: bool) -> bool:
-    return observation is not None and bool(observation.status.failed or observation.status.stuck)
+@valueclass
+class Situation:
+    """What decides whether a key has something to act on."""
 
+    row: Row | None = None
+    """The row under the cursor."""
+    observation: Observation | None = None
+    """What was observed last; None before the first observation."""
+    is_running: bool = False
+    """Whether a run of this console is in progress."""
+    has_run: bool = False
+    """Whether a run is shown, in progress or over."""
+    is_anything_amiss: bool = False
+    """Whether there is a migration that somebody has to look at."""
 
-def _is_at_rest(_row: Row | None, observation: Observation | None, is_running: bool) -> bool:
-    return observation is not None and not is_running and observation.status.holder is None
-
-
-def _is_anything_running(_row: Row | None, observation: Observation | None, is_running: bool) -> bool:
-    return is_running or (observation is not None and observation.work is not None)
-
-
-def _can_apply_to(row: Row | None, observation: Observation | None, is_running: bool) -> bool:
-    return _is_at_rest(row, observation, is_running) and row is not None and row.state is not State.DONE
-
-
-def _can_undo(row: Row | None, observation: Observation | None, is_running: bool) -> bool:
-    return _is_at_rest(row, observation, is_running) and observation is not None and bool(observation.status.applied)
+    @property
+    def is_anything_running(self) -> bool:
+        """Whether a run is in progress, here or in another process."""
+        return self.is_running or (self.observation is not None and self.observation.status.holder is not None)
 
 
 def pausable(row: Row | None, observation: Observation | None) -> Entry | None:
@@ -47,46 +47,120 @@ def pausable(row: Row | None, observation: Observation | None) -> Entry | None:
     return row.entry
 
 
+def to_baseline(row: Row | None, observation: Observation | None) -> list[Entry]:
+    """Return what a baseline up to a row would record as applied."""
+    if row is None or row.entry.migration is None or observation is None:
+        return []
+    last = row.entry.migration.version
+    return [
+        entry
+        for entry in observation.status.migrations
+        if entry.migration is not None
+        and not entry.is_repeatable
+        and not entry.is_applied
+        and entry.migration.version <= last
+    ]
+
+
 def _has_rounds(entry: Entry) -> bool:
     return entry.migration is not None and entry.migration.batch is not None
 
 
-_NEXT_AMISS = "next_amiss"
+def _row(at: Situation) -> str | None:
+    return "no migration is under the cursor" if at.row is None else None
 
-_TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
-    "retry": _is_troubled,
-    "retry_all": _is_anything_troubled,
-    "resolve": lambda row, observation, is_running: row is not None and _is_at_rest(row, observation, is_running),
-    "apply": _is_at_rest,
-    "apply_here": _can_apply_to,
-    "rollback": _can_undo,
-    "rollback_here": _can_undo,
-    "pause": lambda row, observation, _is_running: pausable(row, observation) is not None,
-    "cancel": _is_anything_running,
-    "terminate": _is_anything_running,
-    "end_run": _is_anything_running,
+
+def _rest(at: Situation) -> str | None:
+    if at.observation is None:
+        return "nothing is known of the database yet"
+    if at.is_running:
+        return "a run is under way; c cancels it"
+    return "a run is under way in another process; c cancels its statement" if at.is_anything_running else None
+
+
+def _failed(at: Situation) -> str | None:
+    if at.row is None or at.row.is_troubled:
+        return _row(at)
+    return f"{at.row.name} is {at.row.state.value}: only a failed or stuck migration can be retried"
+
+
+def _any_failed(at: Situation) -> str | None:
+    status = at.observation.status if at.observation is not None else None
+    return None if status is not None and (status.failed or status.stuck) else "nothing is failed or stuck"
+
+
+def _amiss(at: Situation) -> str | None:
+    return None if at.is_anything_amiss else "nothing is failed or stuck, and nothing keeps apply from running"
+
+
+def _work(at: Situation) -> str | None:
+    is_at_work = at.is_running or (at.observation is not None and at.observation.work is not None)
+    return None if is_at_work else "nothing is running"
+
+
+def _unapplied(at: Situation) -> str | None:
+    if at.row is None or at.row.version is None:
+        return _row(at) or "what is under the cursor has no version to stop at"
+    return f"{at.row.name} is applied already" if at.row.state is State.DONE else None
+
+
+def _applied(at: Situation) -> str | None:
+    is_any = at.observation is not None and at.observation.status.applied
+    return None if is_any else "nothing is applied that could be rolled back"
+
+
+def _changed(at: Situation) -> str | None:
+    if at.row is None:
+        return _row(at)
+    is_changed = at.row.entry.has(FindingCode.EDITED) or at.row.entry.has(FindingCode.COSMETIC)
+    return None if is_changed else f"the file of {at.row.name} has not changed since it was applied"
+
+
+def _baseline(at: Situation) -> str | None:
+    if at.row is None:
+        return _row(at)
+    if at.row.entry.migration is None:
+        return f"{at.row.name} is not declared any more"
+    return None if to_baseline(at.row, at.observation) else f"everything up to {at.row.name} is applied already"
+
+
+def _rounds(at: Situation) -> str | None:
+    return None if pausable(at.row, at.observation) is not None else "only a migration with rounds can be paused"
+
+
+def _run(at: Situation) -> str | None:
+    return None if at.has_run else "there was no run yet"
+
+
+_TESTS: dict[str, tuple[Test, ...]] = {
+    "apply": (_rest,),
+    "apply_here": (_rest, _unapplied),
+    "apply_otherwise": (_rest,),
+    "retry": (_failed, _rest),
+    "retry_all": (_any_failed, _rest),
+    "rollback": (_rest, _applied),
+    "rollback_here": (_rest, _row, _applied),
+    "resolve": (_rest, _row),
+    "accept": (_changed, _rest),
+    "baseline": (_baseline, _rest),
+    "pause": (_rounds,),
+    "cancel": (_work,),
+    "terminate": (_work,),
+    "end_run": (_work,),
+    "next_amiss": (_amiss,),
+    "log": (_run,),
+    "detail": (_row,),
+    "turn_to": (_row,),
 }
+"""What has to be true for an action, by its name; the first reason against it is the one that is said."""
 
 
-def is_available(
-    action: str, row: Row | None, observation: Observation | None, *, is_running: bool, is_anything_amiss: bool = False
-) -> bool:
-    """Return whether an action can do anything now; one that changes nothing always can.
-
-    `is_anything_amiss` is whether there is a migration that somebody has to look at.
-    """
-    if action == _NEXT_AMISS:
-        return is_anything_amiss
-    test = _TESTS.get(action)
-    return test is None or test(row, observation, is_running)
+def why_not(action: str, at: Situation) -> str | None:
+    """Return why an action can do nothing now; None where it can. Its name may be followed by parameters."""
+    tests = _TESTS.get(action.partition("(")[0], ())
+    return next((reason for test in tests if (reason := test(at)) is not None), None)
 
 
-def offered(
-    row: Row | None, observation: Observation | None, *, is_running: bool, is_anything_amiss: bool = False
-) -> frozenset[str]:
-    """Return the acting keys' actions that are available."""
-    return frozenset(
-        action
-        for action in (*_TESTS, _NEXT_AMISS)
-        if is_available(action, row, observation, is_running=is_running, is_anything_amiss=is_anything_amiss)
-    )
+def offered(at: Situation) -> frozenset[str]:
+    """Return the actions that can do something, of those that sometimes can not."""
+    return frozenset(action for action in _TESTS if why_not(action, at) is None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.planning.request import Apply, Request, Retry, Rollback
-from zmig.presentation import words
 from zmig.presentation.spans import Tone
-from zmig_tui.models import availability
+from zmig_tui.models import availability, run_options
 from zmig_tui.pages import plan_text
-from zmig_tui.screens.dialogs import QuitChoice, Resolution
-from zmig_tui.text import EMPTY, line, span
+from zmig_tui.screens.dialogs import QuitChoice
+from zmig_tui.text import EMPTY, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,7 @@ class ReportRun(Protocol):
 
 
 class RunActions:
-    """Begins runs, cancels and pauses them, resolves migrations, and leaves the console."""
+    """Begins runs, cancels and pauses them, and leaves the console."""
 
     def __init__(
         self,
@@ -64,6 +63,16 @@ class RunActions:
         """Plan an apply up to a migration, and ask."""
         if row is not None and row.version is not None:
             self._ask_for(Apply(to=row.version))
+
+    def apply_otherwise(self) -> None:
+        """Ask for an option that no key of its own stands for, then plan a run with it, and ask."""
+        choices = run_options.choices(self._model.observation)
+        self._prompts.pick(
+            "run with an option",
+            "Which one? The plan is shown first.",
+            [choice.text for choice in choices],
+            lambda index: self._ask_for(choices[index].request),
+        )
 
     def plan(self) -> None:
         """Show what an apply would do."""
@@ -138,27 +147,6 @@ class RunActions:
             self._app.exit(0)
         self._redraw()
         self._controller.refresh()
-
-    def resolve(self, row: Row | None) -> None:
-        """Ask what a migration is to be recorded as."""
-        if row is None or self._controller.is_running:
-            return
-        facts = [line("it is ", span(f"{row.glyph} {words.state(row.state)}", row.tone), " now; nothing is run.")]
-        self._prompts.resolve(row.name, facts, lambda resolution: self._record(row, resolution))
-
-    def _record(self, row: Row, resolution: Resolution) -> None:
-        """Record a resolution; in production ask first."""
-        name = row.entry.name
-        target = str(row.entry.version) if self._model.is_ambiguous(name) else name
-
-        def record() -> None:
-            self._controller.resolve(target, resolution.verdict, resolution.reason)
-
-        if self._model.is_production:
-            title = f"resolve {row.name} as {resolution.verdict}"
-            self._prompts.confirm(title, [line("reason: ", resolution.reason)], record, is_destructive=True)
-        else:
-            record()
 
     def cancel(self) -> None:
         """Ask whether the console's own run is to be cancelled."""

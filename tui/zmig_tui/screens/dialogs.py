@@ -10,13 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList
+from textual.widgets import Footer, OptionList
 from textual.widgets.option_list import Option
 
 from zmig.presentation.spans import Tone, plain
-from zmig.valueclass import valueclass
 from zmig_tui.text import line, span
+from zmig_tui.widgets import checked_field
 from zmig_tui.widgets.banner import Banner
+from zmig_tui.widgets.checked_field import CheckedField
 from zmig_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ _ROWS_AROUND_TEXT = 7
 
 
 _SCROLLING = {"up": "scroll_up", "down": "scroll_down", "pageup": "page_up", "pagedown": "page_down"}
-_VERDICTS = {
-    "done": "done: its changes are in the database, it will not run again",
-    "failed": "failed: it is to be retried, or rolled back by hand",
-    "pending": "pending: nothing of it is in the database, it will run again",
-}
 
 
 class Dialog(ModalScreen[Answer]):
@@ -141,22 +137,25 @@ class ConfirmDialog(Dialog[bool]):
     @property
     def rows_below(self) -> int:
         """How many rows the question and the word take."""
-        return 3 if self._must_type is not None else 0
+        return checked_field.ROWS if self._must_type is not None else 0
 
     def compose_more(self) -> ComposeResult:
         """Ask for the word."""
         if self._must_type is not None:
-            yield Banner(id="dialog-question")
-            yield Input(id="dialog-word")
+            question = line("type ", span(self._must_type, Tone.BAD), " to agree, then press enter")
+            yield CheckedField(question, self._check_word, field_id="dialog-word")
+
+    def _check_word(self, word: str) -> str | None:
+        if word == self._must_type:
+            return None
+        return f"{'that is not' if word else 'type'} {self._must_type}, the name of the database"
 
     def begin(self) -> None:
-        """Ask for the word, if there is one."""
+        """Put the cursor where the word is typed, if there is one."""
         super().begin()
         self.call_after_refresh(self._start_reading_time)
         if self._must_type is not None:
-            question = line("type ", span(self._must_type, Tone.BAD), " to agree, then press enter")
-            self.query_one("#dialog-question", Banner).show([question])
-            self.query_one("#dialog-word", Input).focus()
+            self.query_one(CheckedField).field.focus()
 
     def _start_reading_time(self) -> None:
         if self._reading_seconds:
@@ -196,14 +195,8 @@ class ConfirmDialog(Dialog[bool]):
 
     def _agree(self) -> None:
         """Agree, unless another word was to be typed."""
-        if self._must_type is None:
+        if self._must_type is None or self.query_one(CheckedField).submit():
             self.dismiss(True)
-            return
-        word = self.query_one("#dialog-word", Input)
-        if word.value == self._must_type:
-            self.dismiss(True)
-        else:
-            word.add_class("-wrong")
 
     async def action_scroll_text(self, key: str) -> None:
         """Scroll the text while the cursor is in the field below it."""
@@ -282,64 +275,6 @@ class PickDialog(Dialog[int | None]):
 
     def action_leave(self) -> None:
         """Pick none."""
-        self.dismiss(None)
-
-
-@valueclass
-class Resolution:
-    """What was decided."""
-
-    verdict: str
-    reason: str
-
-
-class ResolveDialog(Dialog[Resolution | None]):
-    """Asks for a verdict and a reason."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave it", key_display="esc", id="dialog.leave"),
-        Binding("tab", "app.focus_next", "Next field", id="dialog.next"),
-    ]
-
-    def __init__(self, name: str, facts: list[Line]) -> None:
-        super().__init__(f"resolve {name} as …", facts, tone=Tone.WARN)
-
-    @property
-    def rows_below(self) -> int:
-        """How many rows the verdicts and the reason take."""
-        return len(_VERDICTS) + 4
-
-    def compose_more(self) -> ComposeResult:
-        """Ask for the verdict, then for the reason."""
-        yield OptionList(*(Option(Content(text), id=verdict) for verdict, text in _VERDICTS.items()), id="verdicts")
-        yield Banner(id="dialog-question")
-        yield Input(id="reason", placeholder="what makes this right; it is kept in the history for ever")
-
-    def begin(self) -> None:
-        """Begin with the verdict."""
-        self.query_one("#dialog-question", Banner).show([line(span("reason, then enter:", Tone.QUIET))])
-        verdicts = self.query_one("#verdicts", OptionList)
-        verdicts.highlighted = 0
-        verdicts.focus()
-
-    @on(OptionList.OptionSelected)
-    def ask_for_reason(self) -> None:
-        """Go on to the reason."""
-        self.query_one("#reason", Input).focus()
-
-    @on(Input.Submitted)
-    def decide(self) -> None:
-        """Decide, if there is a reason."""
-        verdicts = self.query_one("#verdicts", OptionList)
-        chosen = verdicts.highlighted_option
-        reason = self.query_one("#reason", Input)
-        if chosen is None or chosen.id is None or not reason.value.strip():
-            reason.add_class("-wrong")
-            return
-        self.dismiss(Resolution(chosen.id, reason.value.strip()))
-
-    def action_leave(self) -> None:
-        """Decide nothing."""
         self.dismiss(None)
 
 

@@ -22,6 +22,14 @@ RUNNING = [
         id="run.to",
         show=False,
     ),
+    Binding(
+        "o",
+        "apply_otherwise",
+        "Option",
+        tooltip="Run with an option: out of order, on top of what is there, in one transaction, with repeatables",
+        id="run.option",
+        show=False,
+    ),
     Binding("p", "plan", "Plan", tooltip="Dry run: show what apply would do, and why", id="run.plan"),
     Binding("r", "retry", "Retry", tooltip="Run the failed or stuck migration under the cursor again", id="run.retry"),
     Binding(
@@ -37,6 +45,22 @@ RUNNING = [
         show=False,
     ),
     Binding("x", "resolve", "Resolve", tooltip="Record that a migration is done, failed or pending", id="run.resolve"),
+    Binding(
+        "A",
+        "accept",
+        "Accept",
+        tooltip="Record that the file of an applied migration was changed on purpose",
+        id="run.accept",
+        show=False,
+    ),
+    Binding(
+        "b",
+        "baseline",
+        "Baseline",
+        tooltip="Record everything up to the migration under the cursor as applied, without running it",
+        id="run.baseline",
+        show=False,
+    ),
     Binding(
         "c", "cancel", "Cancel", tooltip="Cancel the running statement, here or in another process", id="run.cancel"
     ),

@@ -24,11 +24,13 @@ from zmig_tui.events import (
     RunEnded,
 )
 from zmig_tui.models import availability, rows
+from zmig_tui.models.availability import Situation
 from zmig_tui.models.details import Tab
 from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
+from zmig_tui.screens.decisions import Decisions
 from zmig_tui.screens.prompts import Prompts
 from zmig_tui.text import line
 from zmig_tui.widgets.detail_pane import DetailPane
@@ -74,6 +76,7 @@ class MainScreen(Screen[None]):
         self.model = model
         self.prompts = Prompts(app, model, reading_seconds=reading_seconds)
         self.actions = RunActions(app, controller, model, self.prompts, redraw=self.redraw, report_run=report_run)
+        self.decisions = Decisions(controller, model, self.prompts)
         self.backends = BackendActions(controller, model, self.prompts)
         self._pending: Observed | None = None
         """What was observed last, if the model does not know it yet."""
@@ -110,6 +113,24 @@ class MainScreen(Screen[None]):
     def row(self) -> Row | None:
         """The row under the cursor."""
         return self.table.row
+
+    @property
+    def situation(self) -> Situation:
+        """What decides which keys have something to act on."""
+        model = self.model
+        return Situation(
+            self.row,
+            model.observation,
+            is_running=self.controller.is_running,
+            has_run=model.runs.shown is not None,
+            is_anything_amiss=model.table.is_anything_amiss,
+        )
+
+    def why_not(self, action: str) -> str | None:
+        """Return why an action of this screen can do nothing now; None where it can."""
+        if self.controller.is_read_only and action.partition("(")[0] in keys.CHANGING:
+            return "this console only reads: it was opened with --read-only"
+        return availability.why_not(action, self.situation)
 
     @property
     def detail(self) -> DetailPane:
@@ -243,27 +264,14 @@ class MainScreen(Screen[None]):
 
     def _refresh_keys(self) -> None:
         """Put other keys into the footer, only where they are others: it is built anew each time."""
-        offered = availability.offered(
-            self.row,
-            self.model.observation,
-            is_running=self.controller.is_running,
-            is_anything_amiss=self.model.table.is_anything_amiss,
-        )
+        offered = availability.offered(self.situation)
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only keys that have something to act on; the others stay out of the footer."""
-        if self.controller.is_read_only and action in keys.CHANGING:
-            return False
-        return availability.is_available(
-            action,
-            self.row,
-            self.model.observation,
-            is_running=self.controller.is_running,
-            is_anything_amiss=self.model.table.is_anything_amiss,
-        )
+        return self.why_not(action) is None
 
     # Keys that change something: see screens/keys.py for what each does
 
@@ -274,6 +282,10 @@ class MainScreen(Screen[None]):
     def action_apply_here(self) -> None:
         """Apply up to the cursor."""
         self.actions.apply_to(self.row)
+
+    def action_apply_otherwise(self) -> None:
+        """Run with an option."""
+        self.actions.apply_otherwise()
 
     def action_plan(self) -> None:
         """Show what an apply would do."""
@@ -297,7 +309,15 @@ class MainScreen(Screen[None]):
 
     def action_resolve(self) -> None:
         """Resolve the migration under the cursor."""
-        self.actions.resolve(self.row)
+        self.decisions.resolve(self.row)
+
+    def action_accept(self) -> None:
+        """Accept the file of the migration under the cursor as it is now."""
+        self.decisions.accept(self.row)
+
+    def action_baseline(self) -> None:
+        """Record everything up to the cursor as applied."""
+        self.decisions.baseline(self.row)
 
     def action_cancel(self) -> None:
         """Cancel the running statement, of this console's run or of another process's."""

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from zmig.presentation.spans import Line, Tone
 from zmig_tui.pages import heading
+from zmig_tui.screens.decision_dialogs import ReasonDialog, Resolution, ResolveDialog
 from zmig_tui.screens.dialogs import (
     ConfirmDialog,
     PickDialog,
     QuitChoice,
     QuitDialog,
-    Resolution,
-    ResolveDialog,
     TextDialog,
     WaitDialog,
 )
@@ -73,6 +72,12 @@ class Prompts:
         """Ask what a migration is to be recorded as."""
         dialog = ResolveDialog(name, facts)
         self._app.push_screen(dialog, lambda resolution: decided(resolution) if resolution is not None else None)
+
+    def ask_reason(self, title: str, facts: list[Line], decided: Callable[[str], None]) -> None:
+        """Ask for the reason of a decision."""
+        self._app.push_screen(
+            ReasonDialog(title, facts), lambda reason: decided(reason) if reason is not None else None
+        )
 
     def ask_to_quit(self, verb: str, chosen: Callable[[QuitChoice], None], *, can_outlive: bool) -> None:
         """Ask, once, what is to become of the run `verb` when the console is left."""
