@@ -93,6 +93,11 @@ class Blocked:
     blockers: tuple[Blocker, ...]
     """Who keeps it waiting, and who keeps those waiting, depth first; empty once it goes on."""
     waited_seconds: float
+    _: KW_ONLY
+    queued: int = 0
+    """How many others wait for it, or for a lock that it waits for, directly or through others."""
+    queued_applications: tuple[str, ...] = ()
+    """Theirs, those that most of them have first."""
 
 
 @valueclass

@@ -44,6 +44,36 @@ def test_who_blocks_a_statement_is_told_while_it_waits(
     assert blocked.waited_seconds >= 1.0
 
 
+def test_how_many_queue_behind_a_statement_is_told_while_it_waits(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    project.sql("001_a", "alter table a add column b int;", lock_timeout="10min")
+    holder, second = connect(autocommit=False), connect()
+    second.execute("create table a (); set application_name = 'web app'")
+    holder.execute("select from a")
+    told = threading.Event()
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if isinstance(progress, Blocked) and progress.queued:
+            told.set()
+
+    recorder = Recorder()
+    run = threading.Thread(target=Migrator(project.manifest, observer=observe).migrate)
+    run.start()
+    queued = threading.Thread(target=second.execute, args=("select from a",))
+    try:
+        assert recorder.wait_for(Blocked).queued == 0
+        queued.start()
+        assert told.wait(120)
+    finally:
+        holder.rollback()
+        run.join()
+        queued.join()
+    (blocked, *_) = [one for one in recorder.all(Blocked) if one.queued]
+    assert (blocked.queued, blocked.queued_applications) == (1, ("web app",))
+
+
 def test_who_blocks_a_statement_is_told_before_a_short_lock_timeout_is_over(
     project: ProjectFolder, connect: Callable[..., psycopg.Connection]
 ) -> None:

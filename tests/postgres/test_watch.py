@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.support import backends
@@ -17,8 +19,6 @@ from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import psycopg
 
     from zmig.session.watcher import Observation, Watcher
 
@@ -288,3 +288,70 @@ def test_the_last_facts_of_one_migration_are_told(shop: Shop, watcher: Watcher) 
     shop.migrator().migrate()
     assert [fact.type.value for fact in watcher.facts("one", most=9)] == ["migration.started", "migration.done"]
     assert [fact.type.value for fact in watcher.facts("one", most=1)] == ["migration.done"]
+
+
+def _in_the_background(connection: psycopg.Connection, query: str) -> threading.Thread:
+    def wait() -> None:
+        with contextlib.suppress(psycopg.Error):  # some are ended while they wait
+            connection.execute(query.encode())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_who_queues_behind_a_run_is_seen_with_what_each_waits_for_as_the_server_itself_says(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    shop.add(1, "one", "create table thing (id int primary key); create schema app; create table app.item (id int);")
+    shop.migrator().migrate()
+    connection.execute("insert into app.item values (1)")
+    reader, app, row_waiter, other = (connect(autocommit=False) for _ in range(4))
+    for number, one in enumerate((reader, app, row_waiter, other)):
+        one.execute(f"set application_name = 'session {number}'".encode())
+        one.commit()
+    reader.execute("select from thing")
+    app.execute("update app.item set id = 2")
+    other.execute("lock table app.item in row share mode")
+    shop.add(2, "two", "alter table thing add column name text;", lock_timeout="10min")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+    _until(watcher, lambda seen: seen.work is not None and len(seen.work.blockers) == 1)
+    threads = [_in_the_background(app, "insert into thing values (1)")]
+    backends.wait_until(connection, f"pg_blocking_pids({app.info.backend_pid}) <> '{{}}'")
+    threads.append(_in_the_background(row_waiter, "update app.item set id = 3"))
+    backends.wait_until(connection, f"pg_blocking_pids({row_waiter.info.backend_pid}) <> '{{}}'")
+    seen = _until(watcher, lambda seen: seen.queue is not None and seen.queue.count == 2)
+
+    assert seen.work is not None and seen.queue is not None and seen.queue.awaited is not None
+    assert (seen.queue.awaited.mode_words, seen.queue.awaited.target) == ("ACCESS EXCLUSIVE", "table thing")
+    assert [
+        (one.depth, one.waits_for_pid, one.pid, f"{one.lock.mode_words} on {one.lock.target}")
+        for one in seen.queue.queued
+    ] == [
+        (0, seen.work.backend.pid, app.info.backend_pid, "ROW EXCLUSIVE on table thing"),
+        (1, app.info.backend_pid, row_waiter.info.backend_pid, "SHARE on a row of app.item"),
+    ]
+    assert [one.backend.query for one in seen.queue.queued if one.backend is not None] == [
+        "insert into thing values (1)",
+        "update app.item set id = 3",
+    ]
+    assert seen.queue.applications == (("session 1", 1), ("session 2", 1))
+    assert [lock.mode_words for lock in seen.queue.held[reader.info.backend_pid]] == ["ACCESS SHARE"]
+    if connection.info.server_version >= 140000:
+        assert all(one.lock.since is not None and one.lock.since <= seen.now for one in seen.queue.queued)
+    for one in seen.queue.queued:
+        (asked,) = connection.execute("select pg_blocking_pids(%s)", [one.pid]).fetchall()
+        assert one.waits_for_pid in asked[0]
+
+    # What was done is seen at once, and not a second later.
+    assert seen.queue.queued[1].backend is not None
+    assert watcher.terminate(seen.queue.queued[1].backend)
+    backends.wait_until(connection, f"not exists (select from pg_stat_activity where pid = {seen.queue.queued[1].pid})")
+    gone = watcher.poll().queue
+    assert gone is not None and [one.pid for one in gone.queued] == [app.info.backend_pid]
+    reader.rollback()
+    run.join()
+    for thread in threads:
+        thread.join()
+    assert watcher.poll().queue is None

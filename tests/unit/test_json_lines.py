@@ -96,7 +96,13 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
         {"step": NAMED, "message": "customers", "done": 250, "total": None},
     ),
     (
-        events.Blocked(STEP, (Blocker(0, 1, 4712, BACKEND), Blocker(1, 4712, 0, None)), 3.0),
+        events.Blocked(
+            STEP,
+            (Blocker(0, 1, 4712, BACKEND), Blocker(1, 4712, 0, None)),
+            3.0,
+            queued=5,
+            queued_applications=("web-app", "report"),
+        ),
         {
             "step": NAMED,
             "waited_seconds": 3.0,
@@ -114,6 +120,8 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
                 },
                 {"depth": 1, "pid": 0, "waiting_pid": 4712},
             ],
+            "queued": 5,
+            "queued_applications": ["web-app", "report"],
         },
     ),
     (

@@ -65,6 +65,16 @@ SENTENCES: list[tuple[Progress, str]] = [
         "select 1; a prepared transaction; backend 9",
     ),
     (
+        events.Blocked(
+            STEP, (Blocker(0, 1, 9, None),), 3.0, queued=5, queued_applications=("web", "report", "psql", "etl")
+        ),
+        "blocked for 3.0 s, with 5 others waiting for it (`web`, `report`, `psql` and 1 more), by backend 9",
+    ),
+    (
+        events.Blocked(STEP, (Blocker(0, 1, 9, None),), 3.0, queued=1),
+        "blocked for 3.0 s, with 1 other waiting for it, by backend 9",
+    ),
+    (
         events.ServerReported(
             STEP, ServerProgress("create index", "scanning", relation="users", done=43, total=100, unit="blocks"), 5.0
         ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FIELDS: dict[type, tuple[str, ...]] = {
     RunStarted: ("run_id", "database", "plan"),
-    Blocked: ("step", "waited_seconds", "blockers"),
+    Blocked: ("step", "waited_seconds", "blockers", "queued", "queued_applications"),
     Notice: ("severity", "message", "detail", "hint"),
     ServerReported: ("step", "seconds", "report"),
 }

@@ -232,15 +232,18 @@ def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) ->
     earlier = {
         blocker.pid: blocker for blocker in remembered if blocker.backend is not None and blocker.pid not in known
     }
-    rows = connection.execute(_SEVERAL.encode(), [list(earlier)]).fetchall() if earlier else []
-    backends = [_backend(row) for row in rows]
     before: list[Blocker] = []
-    for backend in backends:
+    for backend in several(connection, list(earlier)) if earlier else ():
         seen = earlier[backend.pid].backend
         # The same backend, in the transaction that it was seen in.
         if seen is not None and (backend.started_at, backend.since) == (seen.started_at, seen.since):
             before.append(replace(earlier[backend.pid], backend=backend))
     return Blocking(now, tuple(before))
+
+
+def several(connection: Connection, pids: list[int]) -> list[Backend]:
+    """Return what these backends are doing, as far as they are there."""
+    return [_backend(row) for row in connection.execute(_SEVERAL.encode(), [pids])]
 
 
 def cancel(connection: Connection, backend: Backend) -> bool:

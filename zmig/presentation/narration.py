@@ -27,6 +27,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
+from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 TRIES_AGAIN_IN = "tries again in"
 """What a display says before the time that is left."""
+_MOST_APPLICATIONS = 3
 INSIDE = " "
 """The mark of what is said inside of a step: a display indents it."""
 
@@ -129,7 +131,8 @@ def _say_inside(
             of = "" if progress.total is None else f" of {progress.total}"
             return _passing(f"{progress.message}: {progress.done}{of}")
         case Blocked():
-            return _passing(_blocked(progress), ("blocked", *(blocker.pid for blocker in progress.blockers)))
+            blockers = (blocker.pid for blocker in progress.blockers)
+            return _passing(_blocked(progress), ("blocked", bool(progress.queued), *blockers))
         case ServerReported():
             return _passing(_server_reported(progress), ("server", progress.report.phase))
         case RoundFinished():
@@ -181,7 +184,15 @@ def _blocked(progress: Blocked) -> str:
     waited = words.duration(progress.waited_seconds)
     if not progress.blockers:
         return f"goes on, after waiting {waited} for a lock"
-    return f"blocked for {waited} by {'; '.join(map(_blocker, progress.blockers))}"
+    return f"blocked for {waited}{_queued(progress)} by {'; '.join(map(_blocker, progress.blockers))}"
+
+
+def _queued(progress: Blocked) -> str:
+    """Say how many others wait for what waits."""
+    if not progress.queued:
+        return ""
+    names = listing.quoted(progress.queued_applications, _MOST_APPLICATIONS)
+    return f", with {words.counted(progress.queued, 'other')} waiting for it{f' ({names})' if names else ''},"
 
 
 def _blocker(blocker: Blocker) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from zmig.database import activity
+from zmig.database import activity, lock_queue
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from zmig.database.activity import Backend, BackendWork, Blocker
     from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.schema_facts import Recorded
     from zmig.database.tracking_check import Inspection
     from zmig.database.types import Connection
@@ -52,6 +53,10 @@ Result = TypeVar("Result")
 
 _SECONDS_BETWEEN_SCHEMAS = 30.0
 """Between two looks at whether the schema is as it was recorded, which takes the server some milliseconds."""
+
+_SECONDS_BETWEEN_QUEUES = 1.0
+_PAUSES_FOR_QUEUES = 20
+"""How many times as long as it took nothing is asked about a queue."""
 
 _LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
@@ -71,6 +76,8 @@ class Observation:
     """Facts that have become visible since the last observation, in order of position."""
     work: BackendWork | None = None
     """What the backend that holds the run's lock is doing."""
+    queue: LockQueue | None = None
+    """who waits for that backend, as it was at most some seconds ago; None while nobody waits for a lock."""
     is_zombie: bool = False
     """Whether that backend works on although its client is provably gone."""
     tools: ToolsSeen = field(default_factory=ToolsSeen)
@@ -121,12 +128,12 @@ class Watcher:
     def cancel(self, backend: Backend) -> bool:
         """Cancel a backend's statement; return False when it is gone. Raises like `poll`."""
         session = self._connected(self._files.require())
-        return session.guarded(lambda: activity.cancel(session.connection, backend))
+        return session.guarded(lambda: session.cancel(backend))
 
     def terminate(self, backend: Backend) -> bool:
         """End a backend; return False when it was gone. Raises like `poll`."""
         session = self._connected(self._files.require())
-        return session.guarded(lambda: activity.terminate(session.connection, backend))
+        return session.guarded(lambda: session.terminate(backend))
 
     def blocking(self, remembered: Iterable[Blocker] = ()) -> Blocking:
         """Return who blocks the run now, and who of those `remembered` still could. Raises like `poll`."""
@@ -181,6 +188,7 @@ class _Session:
         self._schema = _WatchedSchema()
         self._tools = WatchedTools()
         self._tools_seen = ToolsSeen()
+        self._queue = _WatchedQueue(self.connection)
         try:
             with database.translated(target):
                 opening.server_of(self.connection, self._tracking.schema, target)
@@ -233,13 +241,15 @@ class _Session:
             self._tools_seen = self._tools.read(
                 self.connection, self._store.events, snapshot, is_news=bool(self._facts.new)
             )
+        work = activity.work(self.connection, holder.pid) if holder is not None else None
         return Observation(
             made,
             project=loaded,
             server=self._target.host,
             now=inspection.now,
             new_facts=tuple(self._facts.new),
-            work=activity.work(self.connection, holder.pid) if holder is not None else None,
+            work=work,
+            queue=self._queue.read(work),
             is_zombie=holder is not None and holder.is_orphaned,
             tools=self._tools_seen,
             manifest_problems=problems,
@@ -253,7 +263,47 @@ class _Session:
         holder = self._lock.holder(self.connection)
         if holder is not None and holder.pid == backend.pid:
             return None
+        return self.terminate(backend)
+
+    def cancel(self, backend: Backend) -> bool:
+        self._queue.forget()
+        return activity.cancel(self.connection, backend)
+
+    def terminate(self, backend: Backend) -> bool:
+        self._queue.forget()
         return activity.terminate(self.connection, backend)
+
+
+class _WatchedQueue:
+    """Who waits for the backend that runs: asked at most once a second, and for a small part of the time."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._queue: LockQueue | None = None
+        self._pid: int | None = None
+        self._asks_again_at = float("-inf")
+
+    def forget(self) -> None:
+        """Ask again at the next time: something was done that changes it."""
+        self._asks_again_at = float("-inf")
+
+    def read(self, work: BackendWork | None) -> LockQueue | None:
+        """Return it as it was when it was asked for last; of another backend than then, it is asked for now."""
+        pid = work.backend.pid if work is not None else None
+        if work is None or pid is None:
+            self._queue = self._pid = None
+            return None
+        began = time.monotonic()
+        if pid == self._pid and began < self._asks_again_at:
+            return self._queue
+        self._pid = pid
+        try:
+            self._queue = lock_queue.read(self._connection, pid, (blocker.pid for blocker in work.blockers))
+        except psycopg.errors.QueryCanceled:  # the lock manager is busy, as while it looks for deadlocks
+            self._queue = None
+        took = time.monotonic() - began
+        self._asks_again_at = began + took + max(_SECONDS_BETWEEN_QUEUES, took * _PAUSES_FOR_QUEUES)
+        return self._queue
 
 
 class _WatchedSchema:
