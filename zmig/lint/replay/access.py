@@ -9,10 +9,10 @@ from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import functions, tree
 from zmig.lint.replay.effects import Empowers, Grants, Publishes, Sets, Sleeps
-from zmig.lint.replay.objects import Privilege
+from zmig.lint.replay.objects import BUILT_IN, Privilege
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from zmig.lint.replay.statement_replay import StatementReplay
     from zmig.sql.token_reader import Name
@@ -24,15 +24,31 @@ _STRONG_ROLES = frozenset(
 """Roles whose members come past all privileges."""
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$")
 _SECRET = re.compile(r"\bpassword\s*=|://[^/\s:@]+:[^/\s@]+@")
+_LIMITS = ("lock_timeout", "statement_timeout")
+"""The settings that zmig gives every transaction."""
 _PLACEHOLDER = re.compile(r"v_\w+_")
 """What is in place of a variable of the manifest."""
 
 
 def set_variable(replay: StatementReplay, statement: pg.VariableSetStmt) -> None:
-    """SET."""
+    """SET and RESET."""
     if statement.kind == pg.VAR_SET_VALUE:
         value = tree.constant(statement.args[0]) if len(statement.args) == 1 else None
         replay.record(Sets(statement.name.lower(), value))
+    elif statement.kind in (pg.VAR_RESET, pg.VAR_SET_DEFAULT):
+        replay.record(Sets(statement.name.lower(), None, is_reset=True))
+    elif statement.kind == pg.VAR_RESET_ALL:
+        for name in _LIMITS:
+            replay.record(Sets(name, None, is_reset=True))
+
+
+def set_config(replay: StatementReplay, called: Name, arguments: Sequence[pg.Node]) -> None:
+    """Record what a call sets, if it is one of `set_config`."""
+    if called.name != "set_config" or called.schema not in (None, BUILT_IN) or len(arguments) < 2:
+        return
+    name = tree.constant(arguments[0])
+    if name is not None:
+        replay.record(Sets(name.lower(), tree.constant(arguments[1])))
 
 
 def sleep(replay: StatementReplay, called: Name) -> None:

@@ -285,7 +285,9 @@ class Sets(Effect):
 
     name: str
     value: str | None
-    """As it is written, without quotes; None for one that is not a constant."""
+    """As it is written, without quotes; None for one that is not a constant, or that is not written."""
+    is_reset: bool = False
+    """Whether it is given back the value that it has without a word of the session."""
 
 
 @valueclass

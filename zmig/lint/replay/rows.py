@@ -161,6 +161,7 @@ def select(replay: StatementReplay, statement: pg.SelectStmt) -> None:
         if isinstance(part, pg.FuncCall):
             called = tree.name(part.funcname)
             access.sleep(replay, called)
+            access.set_config(replay, called, part.args)
             found = replay.catalog.find_function(replay.path, called)
             for one in replay.catalog.functions(found) if found is not None else ():
                 replay.record(RunsCode(one.body or "", one.name))

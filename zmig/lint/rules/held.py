@@ -183,13 +183,14 @@ def lifted(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
             if affected is None:
                 continue
             table, later = affected
+            shown = "back to what the server has, which is no limit as a rule" if one.is_reset else f"to {one.value}"
             if one.name == "lock_timeout":
                 message = (
-                    f"`{one.name}` is set to {one.value}, so line {later.statement.line} may wait for its lock on "
+                    f"`{one.name}` is set {shown}, so line {later.statement.line} may wait for its lock on "
                     f"`{table.name}` for as long as that, and everybody who wants to use the table waits in line"
                 )
             else:
-                message = f"`{one.name}` is set to {one.value}, so line {later.statement.line} may keep its lock on "
+                message = f"`{one.name}` is set {shown}, so line {later.statement.line} may keep its lock on "
                 message += f"`{table.name}` for as long as it takes"
             hint = f"remove the statement, or give the entry a limit in the manifest: `{one.name}: 3s`"
             yield step.remark("lock/unlimited", one, message, hint)
@@ -206,6 +207,8 @@ def _affected(setting: Sets, onward: Sequence[Step]) -> tuple[Name, Step] | None
 
 
 def _is_too_long(setting: Sets) -> bool:
+    if setting.is_reset:
+        return setting.name == "lock_timeout"
     found = _TIME.fullmatch((setting.value or "").lower().strip())
     if found is None:
         return False

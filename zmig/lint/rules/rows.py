@@ -128,7 +128,8 @@ def without_triggers(entry: Entry, steps: Sequence[Step], reported: Reported) ->
     """Triggers and foreign keys that are passed over, for a session or until somebody enables them again."""
     for number, step in enumerate(steps):
         for setting in step.of(Sets):
-            if setting.name == "session_replication_role" and (setting.value or "").lower() != "origin":
+            is_origin = setting.is_reset or (setting.value or "").lower() == "origin"
+            if setting.name == "session_replication_role" and not is_origin:
                 yield step.remark(
                     "data/triggers-off",
                     setting,
