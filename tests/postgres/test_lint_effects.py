@@ -246,6 +246,20 @@ STATEMENTS = [
     "alter table kinds attach partition things for values in ('c')",
     "alter table events detach partition events_1",
     "alter table events detach partition things",
+    "alter table events attach partition events_2 for values from ('2024-01-10') to ('2024-02-10')",
+    "alter table events attach partition events_2 for values from ('2024-02-01') to ('2024-04-01')",
+    "alter table events attach partition events_2 default",
+    "create table z partition of events for values from ('2023-12-01') to ('2024-01-02')",
+    "create table z partition of events for values from ('2023-12-01') to (maxvalue)",
+    "create table z partition of kinds for values in ('x', 'a')",
+    "create table z partition of kinds for values in ('x', null)",
+    "create table z partition of kinds default",
+    "alter table kinds_b add constraint z foreign key (id) references parents (id) not valid",
+    "create index z on only events (id); create index y on events_1 (at); alter index z attach partition y",
+    "create index z on only events (id); create index y on events_1 (id); alter index z attach partition y",
+    "create index z on only events (id); create index y on events_2 (id); alter index z attach partition y",
+    "create index z on only events (lower(kind)); create index y on events_1 (lower(kind));"
+    " alter index z attach partition y",
     # indexes
     "create index z on things (a)",
     "create unique index z on things (a)",
@@ -329,6 +343,30 @@ STATEMENTS = [
     "alter type mood add value 'ok'",
     "alter type mood add value 'new'",
     "alter type mood rename value 'nothing' to 'x'",
+    "alter type mood add value 'x' before 'nothing'",
+    "alter type mood add value 'x' after 'sad'",
+    "alter table others add constraint z foreign key (note) references things (id) not valid",
+    "alter table others add constraint z foreign key (id) references things (id) not valid",
+    "alter table things add constraint z foreign key (c) references parents (code) not valid",
+    "create or replace function fixed() returns int language sql stable as $$ select 1 $$",
+    "create or replace function fixed() returns text language sql volatile as $$ select 'y'::text $$",
+    "create or replace function fixed() returns setof text language sql as $$ select 'y'::text $$",
+    "create or replace function touch() returns trigger language plpgsql as $$ begin return null; end $$",
+    "create function z(a int) returns int language sql as 'select 1';"
+    " create or replace function z(b int) returns int language sql as 'select 1'",
+    "create function z(int) returns varchar(10) language sql as $$ select 'a'::varchar $$;"
+    " create or replace function z(b integer) returns varchar language sql as $$ select 'a'::varchar $$",
+    "create function z(a int default 1) returns int language sql as 'select 1';"
+    " create or replace function z(a int) returns int language sql as 'select 1'",
+    "create function z(a int, out b int, out c text) language sql as $$ select 1, 'a'::text $$;"
+    " create or replace function z(a int, out b int, out c int) language sql as 'select 1, 2'",
+    "create function z(a int) returns table (b int) language sql as 'select 1';"
+    " create or replace function z(a int) returns table (c int) language sql as 'select 1'",
+    "create function z(a int) returns int language sql as 'select 1';"
+    " create or replace procedure z(a int) language sql as 'select 1'",
+    "create function z(a int) returns int language sql as 'select 1';"
+    " create function z(a text) returns int language sql as 'select 1'; drop function z",
+    "create function z(a int) returns int language sql as 'select 1'; drop function z",
     "drop function touch()",
     "drop function touch() cascade",
     "drop function fixed()",

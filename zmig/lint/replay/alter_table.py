@@ -237,7 +237,7 @@ def _record_foreign_key(
 ) -> None:
     if added.references is None:
         return
-    constraints.need_key(replay, added)
+    constraints.need_key(replay, replay.table(before.name), added)
     replay.lock_referenced(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     if before.kind is TableKind.PARTITIONED:
         for child in replay.catalog.descendants_of(before.name):
@@ -491,6 +491,8 @@ def _alter_index(replay: StatementReplay, name: Name, statement: pg.AlterTableSt
         command = node.alter_table_cmd
         if command.subtype == pg.AT_AttachPartition:
             part = replay.catalog.index(replay.relation(tree.defined(command).partition_cmd.name))
+            if part is not None and index is not None:
+                partitions.need_same_index(replay, index, part)
             if part is not None:
                 replay.catalog.put(replace(part, parent=name))
                 replay.lock(part.table, LockMode.ACCESS_SHARE)

@@ -138,6 +138,9 @@ def alter_enum(replay: StatementReplay, statement: pg.AlterEnumStmt) -> None:
             reason = f"the type `{name.name}` already has a value `{statement.new_val}`"
             raise replay.fail(FailureCause.EXISTS, reason, "choose another name, or leave it out", (known.ref,))
         return
+    neighbor = statement.new_val_neighbor
+    if certain and neighbor and neighbor not in known.values:
+        raise replay.missing("value", Name(name.name, neighbor))
     replay.catalog.put_type(replace(known, values=_with_value(known.values, statement)))
     replay.record(Redefines(known.ref, known, replay.catalog.type(name), "value"))
 

@@ -163,12 +163,43 @@ def need_columns(replay: StatementReplay, table: Table, names: Iterable[str]) ->
             raise replay.missing("column", Name(table.name.name, name), nearest(name, table.columns))
 
 
-def need_key(replay: StatementReplay, added: Constraint) -> None:
-    """Raise StatementFails where no unique index is on the columns that a foreign key references."""
+_KINDS_OF_TYPES = (
+    frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"}),
+    frozenset({"text", "varchar", "bpchar", "char", "name"}),
+    frozenset({"date", "timestamp", "timestamptz"}),
+    frozenset({"uuid"}),
+    frozenset({"bool"}),
+    frozenset({"bytea"}),
+    frozenset({"inet", "cidr"}),
+)
+"""Types that can be compared with one another, and with none of another row."""
+
+
+def _need_alike(replay: StatementReplay, table: Table, added: Constraint, other: Table) -> None:
+    """Raise StatementFails where the columns of a foreign key can certainly not be compared with what they reference."""
+    key = other.primary_key
+    referenced = added.referenced_columns or (key.columns if key is not None else ())
+    for name, there in zip(added.columns, referenced, strict=False):
+        column, target = table.column(name), other.column(there)
+        kinds = [_kind_of_type(one) for one in (column, target)]
+        if None not in kinds and kinds[0] != kinds[1]:
+            reason = f"`{table.name.name}.{name}` cannot reference `{other.name.name}.{there}`, whose type is another"
+            raise replay.fail(FailureCause.REFUSED, reason, "give both columns the same type", (other.ref,))
+
+
+def _kind_of_type(column: Column | None) -> int | None:
+    if column is None or column.type is None or column.type.is_array or not column.type.is_built_in:
+        return None
+    return next((n for n, kinds in enumerate(_KINDS_OF_TYPES) if column.type.name.name in kinds), None)
+
+
+def need_key(replay: StatementReplay, owner: Table, added: Constraint) -> None:
+    """Raise StatementFails where a foreign key cannot be: nothing unique is on what it references, or other types are."""
     assert added.references is not None, "it is a foreign key"
     table = replay.catalog.table(added.references)
     if table is None or not table.is_whole or not replay.catalog.is_certain(table):
         return
+    _need_alike(replay, owner, added, table)
     for column in added.referenced_columns:
         if column not in table.columns:
             raise replay.missing("column", Name(table.name.name, column))

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import access, columns_of, constraints, naming, partitions, queries, reach, tree, typed_tables
+from zmig.lint.replay import (
+    access,
+    columns_of,
+    constraints,
+    function_replacing,
+    naming,
+    partitions,
+    queries,
+    reach,
+    tree,
+    typed_tables,
+)
 from zmig.lint.replay.effects import Builds, FailureCause, OpensRows, Redefines, Skips
 from zmig.lint.replay.objects import (
     TEMPORARY,
@@ -132,7 +143,7 @@ def _with_elements(replay: StatementReplay, made: Table, statement: pg.CreateStm
         constraints.need_columns(replay, made, added.columns)
         replay.catalog.put(made)
         if added.references is not None and added.references != made.name:
-            constraints.need_key(replay, added)
+            constraints.need_key(replay, made, added)
             replay.lock_referenced(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     for node in statement.table_elts:
         if node.HasField("table_like_clause"):
@@ -157,7 +168,8 @@ def _with_inherited(replay: StatementReplay, made: Table, statement: pg.CreateSt
     for parent in parents:
         made = constraints.copy_onto(replay, made, parent, is_partition=is_partition)
     replay.catalog.put(made)
-    if is_partition and parents:
+    if bound is not None and parents:
+        partitions.need_no_overlap(replay, parents[0], made.name, bound)
         partitions.make_room(replay, parents[0], made)
         partitions.lock_around_new(replay, parents[0])
     return made
@@ -491,6 +503,9 @@ def schema(replay: StatementReplay, statement: pg.CreateSchemaStmt) -> None:
     replay.make(ObjectKind.SCHEMA, Name(None, name))
 
 
+_RESULTS = frozenset({pg.FUNC_PARAM_OUT, pg.FUNC_PARAM_INOUT, pg.FUNC_PARAM_TABLE})
+
+
 def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
     """CREATE FUNCTION and CREATE PROCEDURE."""
     name = replay.full(tree.name(statement.funcname))
@@ -501,6 +516,7 @@ def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
     options = tree.options(statement.options)
     settings = [node.def_elem.arg.variable_set_stmt for node in statement.options if node.def_elem.defname == "set"]
     body = options.get("as")
+    results = [one for one in parameters if one.mode in _RESULTS]
     made = Function(
         name,
         arguments,
@@ -511,6 +527,10 @@ def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
         is_procedure=statement.is_procedure,
         body=tree.strings(body.arg.list.items)[0] if body is not None and body.arg.list.items else None,
         returns=replay.type(statement.return_type) if statement.HasField("return_type") else None,
+        returns_set=statement.return_type.setof,
+        argument_names=tuple(one.name for one in given),
+        results=tuple((one.name, replay.type(one.arg_type)) for one in results),
+        defaults=sum(one.HasField("defexpr") for one in given),
         definition=tree.definition(pg.Node(create_function_stmt=statement)),
         made_by=replay.generation,
     )
@@ -525,6 +545,8 @@ def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
     if statement.replace and not same:
         made = replace(made, made_by=None)
     elif same:
+        if replay.catalog.is_certain(same[0]):
+            function_replacing.need_same_form(replay, same[0], made)
         made = replace(made, made_by=same[0].made_by)
         replay.record(Redefines(made.ref, None, None, "body"))
     replay.catalog.put_function(made)

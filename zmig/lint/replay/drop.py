@@ -566,6 +566,9 @@ def _function(replay: StatementReplay, asked: pg.ObjectWithArgs, *, is_optional:
     known = replay.catalog.functions(name)
     arguments = types.of_arguments(asked, replay.catalog, replay.path)
     kept: tuple[Function, ...] = ()
+    if asked.args_unspecified and _are_several(replay, known):
+        reason = f"there are {len(known)} functions `{name.name}`, and nothing says which of them"
+        raise replay.fail(FailureCause.REFUSED, reason, "write the types of its arguments, too", (known[0].ref,))
     if not asked.args_unspecified:
         kept = tuple(one for one in known if one.arguments != arguments)
     gone = [one for one in known if one not in kept]
@@ -577,6 +580,12 @@ def _function(replay: StatementReplay, asked: pg.ObjectWithArgs, *, is_optional:
         _remove_user(replay, replay.table(ref.name), ref, below)
     replay.catalog.remove_functions(name, kept)
     replay.record(Drops(Ref(ObjectKind.FUNCTION, name), tuple(below)))
+
+
+def _are_several(replay: StatementReplay, known: tuple[Function, ...]) -> bool:
+    """Whether a name alone certainly leads to more than one."""
+    certain = [one.is_procedure for one in known if replay.catalog.is_certain(one)]
+    return len(certain) > 1 and len({*certain}) == 1
 
 
 def _schema(replay: StatementReplay, name: str, *, is_optional: bool, cascade: bool) -> None:

@@ -668,6 +668,13 @@ class Function:
     is_procedure: bool = False
     body: str | None = None
     returns: Type | None = None
+    returns_set: bool = False
+    argument_names: tuple[str, ...] = ()
+    """Of those by which it is called; an empty one for an argument that has none."""
+    results: tuple[tuple[str, Type | None], ...] = ()
+    """What is OUT, or a column of the table that it returns."""
+    defaults: int = 0
+    """How many of its arguments have a default."""
     definition: Definition | None = None
     made_by: int | None = None
 

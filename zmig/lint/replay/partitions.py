@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from postgast import pg_query_pb2 as pg
 
-    from zmig.lint.replay.objects import Comparison, Constraint, Expression
+    from zmig.lint.replay.objects import Column, Comparison, Constraint, Expression
     from zmig.lint.replay.statement_replay import StatementReplay
+    from zmig.sql.token_reader import Name
 
 _MIDNIGHT = re.compile(r"[ T]00:00(?::00(?:\.0+)?)?$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -62,6 +63,44 @@ def make_room(replay: StatementReplay, parent: Table, made: Table) -> None:
             replay.record(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.DEFAULT_PARTITION, reason))
 
 
+def need_no_overlap(replay: StatementReplay, parent: Table, name: Name, new_bound: Bound) -> None:
+    """Raise StatementFails where rows of a new partition certainly belong to one that is there."""
+    key = parent.column(parent.partition_key[0] or "") if len(parent.partition_key) == 1 else None
+    for other in replay.catalog.children_of(parent.name):
+        if other.bound is None or other.name == name or not replay.catalog.is_certain(other):
+            continue
+        if other.bound.is_default and new_bound.is_default:
+            reason = f"`{parent.name.name}` already has a default partition, `{other.name.name}`"
+            raise replay.fail(FailureCause.EXISTS, reason, "leave it out", (other.ref,))
+        if _overlap(other.bound, new_bound, key):
+            reason = f"rows that `{name.name}` is for belong to the partition `{other.name.name}` of `{parent.name.name}`"
+            raise replay.fail(FailureCause.REFUSED, reason, "correct the bounds", (other.ref,))
+
+
+_NUMBERS = frozenset({"int2", "int4", "int8", "numeric"})
+_DATES = frozenset({"date", "timestamp", "timestamptz"})
+
+
+def _overlap(one: Bound, other: Bound, key: Column | None) -> bool:
+    if one.values & other.values:
+        return True
+    if not (one.lower and other.lower):
+        return False
+    if (one.lower, one.upper) == (other.lower, other.upper):
+        return True
+    is_ordered = key is not None and key.type is not None and key.type.name.name in _NUMBERS | _DATES
+    if not is_ordered or len(one.lower) != 1 or len(other.lower) != 1:
+        return False
+    return _is_less(one.lower[0], other.upper[0]) and _is_less(other.lower[0], one.upper[0])
+
+
+def _is_less(one: str, other: str) -> bool:
+    """Whether a limit is certainly less than another."""
+    if one == "minvalue" or other == "maxvalue":
+        return one != other
+    return one != other and _at_most(one, other)
+
+
 def lock_around_new(replay: StatementReplay, parent: Table) -> None:
     """Record the locks of what a partitioned table references, and is referenced by, when it gets a new partition."""
     for key in parent.foreign_keys:
@@ -79,6 +118,7 @@ def _lock_referencing(replay: StatementReplay, parent: Table, mode: LockMode) ->
 def attach(replay: StatementReplay, parent: Table, child: Table, new_bound: Bound) -> Table:
     """ATTACH PARTITION: return the child as part of its parent."""
     _need_fit(replay, parent, child)
+    need_no_overlap(replay, parent, child.name, new_bound)
     replay.lock(parent.name, LockMode.SHARE_UPDATE_EXCLUSIVE)
     for one in (child, *replay.catalog.descendants_of(child.name)):
         replay.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
@@ -150,6 +190,20 @@ def _is_alike(one: Index, other: Index) -> bool:
         and one.method == other.method
         and (one.columns, one.is_unique, one.included) == (other.columns, other.is_unique, other.included)
     )
+
+
+def need_same_index(replay: StatementReplay, whole: Index, part: Index) -> None:
+    """Raise StatementFails where an index certainly cannot be attached to one of a partitioned table."""
+    table = replay.catalog.table(part.table)
+    if not (replay.catalog.is_certain(whole) and replay.catalog.is_certain(part)) or table is None:
+        return
+    if table.is_whole and whole.table not in table.parents:
+        reason = f"`{part.name.name}` is an index of `{table.name.name}`, no partition of `{whole.table.name}`"
+        raise replay.fail(FailureCause.REFUSED, reason, "name an index of a partition", (part.ref,))
+    has_others = any((one.expressions or one.predicate is not None) for one in (whole, part))
+    if not has_others and (whole.columns, whole.is_unique) != (part.columns, part.is_unique):
+        reason = f"`{part.name.name}` is not defined as `{whole.name.name}`, so it cannot be part of it"
+        raise replay.fail(FailureCause.REFUSED, reason, "build it on the same columns", (part.ref,))
 
 
 def detach(replay: StatementReplay, parent: Table, child: Table, *, concurrently: bool) -> Table:
