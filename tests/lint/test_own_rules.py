@@ -115,6 +115,10 @@ BAD = [
     ("update pg_catalog.pg_class set relname = 'x' where relname = 'y'", "data/system-catalog"),
     ("delete from pg_depend where objid = 5", "data/system-catalog"),
     ("create table if not exists people (id bigint primary key, phone text)", "change/skipped"),
+    ("alter table people add column if not exists email int", "change/skipped"),
+    ("alter table people add column if not exists email varchar(9)", "change/skipped"),
+    ("create function f() returns int language sql as $$ selec 1 $$", "sql/syntax"),
+    ("create function f() returns int as 'select from where' language sql", "sql/syntax"),
     # what is opened
     ("create function f() returns int language sql security definer as $$ select 1 $$", "security/search-path"),
     ("create or replace function trusted() returns int language sql security definer as $$ select 1 $$",
@@ -205,6 +209,12 @@ def test_a_danger_is_found_once(found: Found, sql: str, rule: str) -> None:
         "reset session_replication_role",
         "select set_config('session_replication_role', 'origin', true)",
         "create table if not exists people (id bigint primary key, email text)",
+        "alter table people add column if not exists email text",
+        "alter table people add column if not exists motto text",
+        "create function f(a int) returns int language sql as $$ select $1 + f.a; select 2 $$",
+        "create function f(a text) returns text as 'select ''x'' || $1' language sql",
+        "create function f(a text) returns text language sql as ''",
+        "create function f(a text) returns text language sql begin atomic select 'x' || a; end",
         "create function f() returns int language sql security definer set search_path = app as $$ select 1 $$",
         "create function f() returns int language sql security definer as $$ select 1 $$;\n"
         "alter function f() set search_path = ''",

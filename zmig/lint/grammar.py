@@ -75,6 +75,8 @@ class Grammar:
                 yield _remark(file, statement.start, statement.end, refusal)
             elif (found := code.body_of(statement)) is not None and found[0] == "plpgsql":
                 yield from self._check_body(file, statement, found[1])
+            elif found is not None and found[0] == "sql":
+                yield from self._check_queries(file, statement, found[1])
         for span in file.skipped:
             if (refusal := self._refusal(file.text[span.start : span.end])) is not None:
                 yield _remark(file, span.start, span.end, refusal)
@@ -109,6 +111,15 @@ class Grammar:
         except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
             return
 
+    def _check_queries(self, file: SqlFile, statement: FileStatement, body: Token) -> Iterator[Remark]:
+        """Yield the body of a function in SQL if it is none."""
+        text = _unquoted(body.text)
+        if text is None or (refusal := self._refusal(text)) is None:
+            return
+        quote = _DOLLARS.match(body.text)
+        start = statement.start + body.start + (len(quote[0]) if quote else 1)
+        yield _remark(file, start, start + len(text), refusal)
+
     def _refusal_of(self, statement: FileStatement) -> tuple[str, int] | None:
         key = id(statement)
         return self._refusals[key] if key in self._refusals else self._refusal(statement.text)
@@ -138,6 +149,14 @@ def _remark(file: SqlFile, start: int, end: int, refusal: tuple[str, int]) -> Re
         word = _WORD.match(file.text, start, end)
         end = max(word.end() if word else start, start + 1)
     return Remark("sql/syntax", message, "correct the statement", file.source, start=start, end=end)
+
+
+def _unquoted(literal: str) -> str | None:
+    """Return what is between the quotes of a string; None where something in it stands for something else."""
+    if (dollars := _DOLLARS.match(literal)) is not None:
+        return literal[dollars.end() : -len(dollars[0])]
+    is_plain = literal.startswith("'") and "''" not in literal[1:-1] and "\\" not in literal
+    return literal[1:-1] if is_plain else None
 
 
 def place_in_body(text: str, body: Token, message: str, context: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from zmig.lint.replay.effects import (
     Rewrites,
     ScanCause,
     Scans,
+    Skips,
     Validates,
 )
 from zmig.lint.replay.objects import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zmig.lint.replay.conversions import Work
     from zmig.lint.replay.objects import Type
     from zmig.lint.replay.statement_replay import StatementReplay
+    from zmig.sql.token_reader import Name
 
 _EXCLUSIVE = LockMode.ACCESS_EXCLUSIVE
 
@@ -77,6 +79,7 @@ def add(replay: StatementReplay, table: Table, declared: pg.ColumnDef, *, is_opt
     name = declared.colname
     if name in table.columns:
         if is_optional and replay.catalog.is_certain(table) and table.made_by is not None:
+            _record_skipped(replay, table.name, table.columns[name], declared)
             return False
         if is_optional:
             _may_add(replay, table, declared, is_only=is_only)
@@ -103,6 +106,15 @@ def add(replay: StatementReplay, table: Table, declared: pg.ColumnDef, *, is_opt
     for one in replay.catalog.stored(table, is_only=is_only):
         _record_added(replay, one, column)
     return True
+
+
+def _record_skipped(replay: StatementReplay, table: Name, known: Column, declared: pg.ColumnDef) -> None:
+    """Record that a column is there already, where it is of another type."""
+    asked = types.serial(declared.type_name) or replay.type(declared.type_name)
+    if asked is None or known.type is None or asked == known.type:
+        return
+    kinds = (_type_text(known.type), _type_text(asked))
+    replay.record(Skips(Ref(ObjectKind.COLUMN, table, known.name), types=kinds))
 
 
 def _unsure(table: Table, name: str) -> Table:

@@ -176,7 +176,7 @@ _KINDS_OF_TYPES = (
 
 
 def _need_alike(replay: StatementReplay, table: Table, added: Constraint, other: Table) -> None:
-    """Raise StatementFails where the columns of a foreign key can certainly not be compared with what they reference."""
+    """Raise StatementFails where a foreign key is between types that certainly cannot be compared."""
     key = other.primary_key
     referenced = added.referenced_columns or (key.columns if key is not None else ())
     for name, there in zip(added.columns, referenced, strict=False):
@@ -194,7 +194,7 @@ def _kind_of_type(column: Column | None) -> int | None:
 
 
 def need_key(replay: StatementReplay, owner: Table, added: Constraint) -> None:
-    """Raise StatementFails where a foreign key cannot be: nothing unique is on what it references, or other types are."""
+    """Raise StatementFails where a foreign key cannot be: nothing is unique there, or the types are others."""
     assert added.references is not None, "it is a foreign key"
     table = replay.catalog.table(added.references)
     if table is None or not table.is_whole or not replay.catalog.is_certain(table):

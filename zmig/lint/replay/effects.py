@@ -309,10 +309,13 @@ class Publishes(Effect):
 
 @valueclass
 class Skips(Effect):
-    """It makes nothing, since something of that name is there, which lacks what it says."""
+    """It makes nothing, since something of that name is there, which is not what it says."""
 
     ref: Ref
-    lacking: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
+    """The columns that a table does not have."""
+    types: tuple[str, str] | None = None
+    """The type that a column has, and the one that it would be made of."""
 
 
 @valueclass

@@ -1,4 +1,4 @@
-"""What CREATE OR REPLACE FUNCTION cannot change: what kind of routine it is, what it returns, what its arguments are."""
+"""What CREATE OR REPLACE FUNCTION cannot change: which kind of routine it is, what it returns, its arguments."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ def need_no_overlap(replay: StatementReplay, parent: Table, name: Name, new_boun
             reason = f"`{parent.name.name}` already has a default partition, `{other.name.name}`"
             raise replay.fail(FailureCause.EXISTS, reason, "leave it out", (other.ref,))
         if _overlap(other.bound, new_bound, key):
-            reason = f"rows that `{name.name}` is for belong to the partition `{other.name.name}` of `{parent.name.name}`"
+            reason = (
+                f"rows that `{name.name}` is for belong to the partition `{other.name.name}` of `{parent.name.name}`"
+            )
             raise replay.fail(FailureCause.REFUSED, reason, "correct the bounds", (other.ref,))
 
 

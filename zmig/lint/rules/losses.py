@@ -65,10 +65,20 @@ def unlogged(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
 
 
 def skipped(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
-    """CREATE TABLE IF NOT EXISTS of a table that is there, and has not all of its columns."""
+    """IF NOT EXISTS of a table that is there and has not all of its columns, or of a column of another type."""
     for step in steps:
         for one in step.of(Skips) if not step.is_conditional else ():
             table = one.ref.name.name
+            if one.types is not None:
+                has, asked = one.types
+                yield step.remark(
+                    "change/skipped",
+                    one,
+                    f"`{table}.{one.ref.part}` is there already, so this statement adds nothing, and its type stays "
+                    f"`{has}`, not `{asked}`",
+                    f"to change its type, write `alter table {table} alter column {one.ref.part} type {asked}`",
+                )
+                continue
             columns = ", ".join(f"`{column}`" for column in one.lacking)
             yield step.remark(
                 "change/skipped",
