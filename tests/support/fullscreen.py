@@ -30,16 +30,19 @@ _PATIENCE_SECONDS = 120
 class FullScreen:
     """A `zmig tui` on a terminal of its own."""
 
-    def __init__(self, manifest: Path, *, is_controlling: bool = True) -> None:
+    def __init__(
+        self, manifest: Path, *, is_controlling: bool = True, size: tuple[int, int] = (_WIDTH, _HEIGHT)
+    ) -> None:
         """With `is_controlling` the terminal is the process's own, and SIGHUP tells of its end; else nothing does."""
         # pytest-xdist tells a size of its own in the environment, which goes before the terminal's.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = inherited | {
             "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _HEIGHT, _WIDTH, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(size), 0, 0))
         control = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); " if is_controlling else ""
         program = f"{control}import sys; from zmig.cli.main import program; sys.exit(program())"
         self._process = subprocess.Popen(
@@ -51,7 +54,7 @@ class FullScreen:
             start_new_session=True,
         )
         os.close(theirs)
-        self.screen = Screen(_WIDTH, _HEIGHT)
+        self.screen = Screen(*size)
         self.written = b""
         """Everything that was written to the terminal and read by a test."""
 

@@ -62,6 +62,23 @@ def test_start_apply_fail_retry_quit(shop: Shop) -> None:
     assert [entry.state.value for entry in shop.migrator().status().migrations] == ["done", "done"]
 
 
+def test_a_cursor_key_sends_little_over_a_slow_line(shop: Shop) -> None:
+    for version in range(1, 31):
+        table = f"create table t{version} (id int);"
+        shop.add(version, f"makes_table_number_{version}", table, rollback=f"drop table t{version};")
+    shop.migrator().migrate()
+    with FullScreen(shop.path, size=(120, 36)) as terminal:
+        terminal.press("\x1b[F")
+        terminal.shows("30 done", "│ makes_table_number_30", "up to 5")
+        before = len(terminal.written)
+        for version in range(29, 19, -1):
+            terminal.press("k")
+            terminal.shows(f"│ makes_table_number_{version}", "up to 5")
+        assert len(terminal.written) - before <= 10 * 6000
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
 def test_a_signal_cancels_the_run_records_that_and_ends(shop_that_waits: Shop, connection: psycopg.Connection) -> None:
     with FullScreen(shop_that_waits.path) as terminal:
         _begin_a_run(shop_that_waits, connection, terminal)

@@ -12,7 +12,7 @@ import sys
 
 from textual.drivers.linux_driver import LinuxDriver
 
-from zmig_tui import window
+from zmig_tui import sgr, window
 from zmig_tui.output import SECONDS_TO_FLUSH, open_output
 
 _WITHOUT_WINDOW = "linux"
@@ -54,7 +54,7 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write soon."""
-        self._output.write(data.encode("utf-8", "replace"))
+        self._output.write(sgr.shorten(data).encode("utf-8", "replace"))
 
     def close(self) -> None:
         """Write what is left, if the terminal takes it."""
