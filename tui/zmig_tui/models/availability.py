@@ -31,6 +31,8 @@ class Situation:
     """Whether a run is shown, in progress or over."""
     is_anything_amiss: bool = False
     """Whether there is a migration that somebody has to look at."""
+    is_anything_open: bool = False
+    """Whether there is something to close: the detail, the filter, or the panel of a run that is over."""
 
     @property
     def is_anything_running(self) -> bool:
@@ -121,7 +123,8 @@ def _baseline(at: Situation) -> str | None:
         return _row(at)
     if at.row.entry.migration is None:
         return f"{at.row.name} is not declared any more"
-    return None if to_baseline(at.row, at.observation) else f"everything up to {at.row.name} is applied already"
+    is_any = (at.row.state is not State.DONE and not at.row.entry.is_repeatable) or to_baseline(at.row, at.observation)
+    return None if is_any else f"everything up to {at.row.name} is applied already"
 
 
 def _rounds(at: Situation) -> str | None:
@@ -130,6 +133,10 @@ def _rounds(at: Situation) -> str | None:
 
 def _run(at: Situation) -> str | None:
     return None if at.has_run else "there was no run yet"
+
+
+def _open(at: Situation) -> str | None:
+    return None if at.is_anything_open else "nothing is open that could be closed; q quits"
 
 
 _TESTS: dict[str, tuple[Test, ...]] = {
@@ -151,6 +158,7 @@ _TESTS: dict[str, tuple[Test, ...]] = {
     "log": (_run,),
     "detail": (_row,),
     "turn_to": (_row,),
+    "back": (_open,),
 }
 """What has to be true for an action, by its name; the first reason against it is the one that is said."""
 
@@ -159,8 +167,3 @@ def why_not(action: str, at: Situation) -> str | None:
     """Return why an action can do nothing now; None where it can. Its name may be followed by parameters."""
     tests = _TESTS.get(action.partition("(")[0], ())
     return next((reason for test in tests if (reason := test(at)) is not None), None)
-
-
-def offered(at: Situation) -> frozenset[str]:
-    """Return the actions that can do something, of those that sometimes can not."""
-    return frozenset(action for action in _TESTS if why_not(action, at) is None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 
 from zmig.presentation.spans import Line, Tone
+from zmig_tui.models.offers import Offer
 from zmig_tui.text import EMPTY, line, span
 
 if TYPE_CHECKING:
@@ -181,7 +182,13 @@ LOOKING = [
     ),
     Binding("question_mark", "help", "Keys", key_display="?", tooltip="List every key", id="look.help"),
     Binding(
-        "escape", "back", "Back", tooltip="Close the detail, the run's panel or the filter", id="look.back", show=False
+        "escape",
+        "back",
+        "Back",
+        key_display="esc",
+        tooltip="Close the detail, the run's panel or the filter",
+        id="look.back",
+        show=False,
     ),
     Binding(
         "colon",
@@ -203,6 +210,17 @@ LOOKING = [
     Binding("q", "leave", "Quit", tooltip="Leave; asks if a run is under way", id="leave"),
 ]
 """Keys that change nothing in the database."""
+
+
+def all_offers() -> list[Offer]:
+    """Return every key of the main screen, for the bar at the bottom;"""
+    bindings = (*RUNNING, *LOOKING)
+    found = [
+        Offer(one.key, one.key_display or one.key, one.description, one.action) for one in bindings if one.description
+    ]
+    more = Offer("ctrl+p", "ctrl+p", "Commands", "app.command_palette")
+    return [*found, more]
+
 
 _MOVING = (
     ("↑ ↓ j k", "Move by one; page up and page down move by a screen, home and end to the edges"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, assert_never
 from textual import on
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from zmig.presentation.spans import Tone
 from zmig_tui.events import (
@@ -26,6 +26,7 @@ from zmig_tui.events import (
 from zmig_tui.models import availability, rows
 from zmig_tui.models.availability import Situation
 from zmig_tui.models.details import Tab
+from zmig_tui.models.offers import FILTERING, offers
 from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys
 from zmig_tui.screens.actions import RunActions
@@ -35,6 +36,7 @@ from zmig_tui.screens.prompts import Prompts
 from zmig_tui.text import line
 from zmig_tui.widgets.detail_pane import DetailPane
 from zmig_tui.widgets.filter_field import FilterField
+from zmig_tui.widgets.key_bar import KeyBar
 from zmig_tui.widgets.parts import HeadingBar, ProblemList, RunPanel
 from zmig_tui.widgets.table import MigrationTable
 
@@ -51,6 +53,8 @@ _TICK_SECONDS = 0.25
 _PROCESSOR_SHARE = 0.03
 """How much of a core drawing what goes on may take; a table that moves with a quick run is expensive."""
 _LONGEST_SECONDS_BETWEEN_DRAWINGS = 1.5
+
+_OFFERS = keys.all_offers()
 
 
 class MainScreen(Screen[None]):
@@ -81,7 +85,6 @@ class MainScreen(Screen[None]):
         self._pending: Observed | None = None
         """What was observed last, if the model does not know it yet."""
         self._draws_again_at = 0.0
-        self._offered: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Put the parts in their places."""
@@ -92,7 +95,7 @@ class MainScreen(Screen[None]):
             yield DetailPane(self.model.hints, id="detail")
         yield RunPanel(id="panel")
         yield FilterField(id="filter")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         """Show what is known already, and start to observe."""
@@ -124,7 +127,15 @@ class MainScreen(Screen[None]):
             is_running=self.controller.is_running,
             has_run=model.runs.shown is not None,
             is_anything_amiss=model.table.is_anything_amiss,
+            is_anything_open=self._is_anything_open,
         )
+
+    @property
+    def _is_anything_open(self) -> bool:
+        run = self.model.runs.shown
+        is_run_over = run is not None and run.is_over
+        is_filtered = bool(self.model.table.filter.text) or self.field.display
+        return self.has_class("-detail") or self.detail.has_focus_within or is_filtered or is_run_over
 
     def why_not(self, action: str) -> str | None:
         """Return why an action of this screen can do nothing now; None where it can."""
@@ -263,15 +274,18 @@ class MainScreen(Screen[None]):
         self._refresh_keys()
 
     def _refresh_keys(self) -> None:
-        """Put other keys into the footer, only where they are others: it is built anew each time."""
-        offered = availability.offered(self.situation)
-        if offered != self._offered:
-            self._offered = offered
-            self.refresh_bindings()
+        """Offer the keys that fit what goes on."""
+        if self.field.has_focus:
+            self.query_one(KeyBar).draw(FILTERING, kept=len(FILTERING))
+            return
+        at = self.situation
+        entry = availability.pausable(at.row, at.observation)
+        is_paused = entry is not None and self.model.runs.is_paused(entry)
+        self.query_one(KeyBar).draw(offers(_OFFERS, at, self.why_not, is_paused=is_paused), kept=2)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only keys that have something to act on; the others stay out of the footer."""
-        return self.why_not(action) is None
+    def on_descendant_focus(self) -> None:
+        """Offer other keys where keys mean something else."""
+        self._refresh_keys()
 
     # Keys that change something: see screens/keys.py for what each does
 
@@ -363,11 +377,14 @@ class MainScreen(Screen[None]):
             self.controller.request_detail(event.row.entry, is_urgent=is_urgent)
 
     @on(MigrationTable.Chosen)
+    async def choose(self) -> None:
+        """Show the detail, or say that there is none."""
+        await self.run_action("detail")
+
     def action_detail(self) -> None:
         """Show the detail: beside the table where there is room, else in its place."""
-        if self.row is not None:
-            self.add_class("-detail")
-            self.detail.page.focus()
+        self.add_class("-detail")
+        self.detail.page.focus()
 
     def action_turn_to(self, tab: str) -> None:
         """Show one page of the detail."""
@@ -377,7 +394,7 @@ class MainScreen(Screen[None]):
     def action_back(self) -> None:
         """Close what was opened last."""
         run = self.model.runs.shown
-        if self.has_class("-detail"):
+        if self.has_class("-detail") or self.detail.has_focus_within:
             self.remove_class("-detail")
             self.table.focus()
         elif self.model.table.filter.text or self.field.display:
@@ -431,6 +448,8 @@ class MainScreen(Screen[None]):
         index = rows.next_amiss(self.table.rows, self.table.index, backwards=step < 0)
         if index is None:
             self.prompts.notify("nothing is failed or stuck, and nothing keeps apply from running")
+        elif index == self.table.index:
+            self.prompts.notify("there is no other one that is failed or stuck, or keeps apply from running")
         else:
             self.table.go_to(index, by_hand=True)
 
@@ -446,6 +465,7 @@ class MainScreen(Screen[None]):
 
     def action_refresh_now(self) -> None:
         """Observe again, and ask the conditions of repeatables."""
+        self.prompts.notify("looking again, and asking the conditions of repeatables")
         self.controller.refresh(ask_repeatables=True)
 
     def action_help(self) -> None:

@@ -59,9 +59,9 @@ class MigrationTable(ScrollView, can_focus=True):
 
     @dataclass
     class Chosen(Message):
-        """A row was chosen with enter or a double click."""
+        """A row was chosen with enter or a double click, or would have been if there were any."""
 
-        row: Row
+        row: Row | None
 
     def __init__(self, *, id: str | None = None) -> None:
         self._styles = styles.StyleCache(self)
@@ -144,8 +144,7 @@ class MigrationTable(ScrollView, can_focus=True):
 
     def action_choose(self) -> None:
         """Choose the row under the cursor."""
-        if self.row is not None:
-            self.post_message(self.Chosen(self.row))
+        self.post_message(self.Chosen(self.row))
 
     def on_click(self, event: Click) -> None:
         """Put the cursor where the mouse is; a second click chooses."""
