@@ -235,6 +235,11 @@ class Migrator:
         with self._open() as opened:
             return opened.rehearse(request)
 
+    def rehearse_request(self, request: Apply | Retry) -> Rehearsal:
+        """Run what `run` would run now, and roll it back. Raises like `rehearse`."""
+        with self._open() as opened:
+            return opened.rehearse(request)
+
     def plan_rollback(self, *, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
         return self.plan_request(Rollback(to=to, steps=steps, include_repeatables=include_repeatables))
@@ -247,6 +252,30 @@ class Migrator:
         """Return what `run` would run now, or why it would refuse. Reads only."""
         with self._open() as opened:
             return opened.plan(request)
+
+    def plan_watched(self, request: Request, watcher: Watcher) -> Plan:
+        """Return the same as `plan_request`, read through an open watcher of this migrator's, in its thread.
+
+        Only what is new since the watcher looked last is read.
+        """
+        with self._naming_hints():
+            return watcher.read(partial(self._planned, request))
+
+    def _planned(self, request: Request, session: DatabaseSession, snapshot: DatabaseSnapshot) -> Plan:
+        from zmig.planning import planner
+        from zmig.running.executor import PlanExecutor
+
+        options = self._options
+        executor = PlanExecutor(
+            session, observer=options.observer, interrupts=options.interrupts, environ=options.environ
+        )
+        made = planner.plan(request, snapshot.migrations)
+        return self._naming(executor.completed(made, snapshot, is_atomic=request.is_atomic))
+
+    def _naming(self, plan: Plan) -> Plan:
+        """Return a plan of which the hints of refusals mean this manifest and database, wherever they are printed."""
+        named = self._options.named
+        return replace(plan, refusals=tuple(replace(one, problem=named(one.problem)) for one in plan.refusals))
 
     def migrate(
         self,
@@ -715,7 +744,7 @@ class MigratorSession:
             plan, _ = self._executor.check(plan, snapshot, confirmed)
         return None if plan.steps else plan
 
-    def rehearse(self, request: Apply) -> Rehearsal:
+    def rehearse(self, request: Apply | Retry) -> Rehearsal:
         """Run what a request asks for in one transaction that is rolled back. Raises like `Migrator.rehearse`."""
         from zmig.planning import planner
 

@@ -30,9 +30,12 @@ class Files:
         self.problems: tuple[Problem, ...] = ()
         """What is wrong with the manifest as it is now."""
 
-    def look(self) -> bool:
-        """Read everything again if a file changed; return whether the project is a new one."""
-        if time.monotonic() - self._checked_at < _SECONDS_BETWEEN_CHECKS:
+    def look(self, *, at_once: bool = False) -> bool:
+        """Read everything again if a file changed; return whether the project is a new one.
+
+        Unless that is to be known `at_once`, files are looked at once a second.
+        """
+        if not at_once and time.monotonic() - self._checked_at < _SECONDS_BETWEEN_CHECKS:
             return False
         self._checked_at = time.monotonic()
         stamps = {path: _stamp(path) for path in self._stamps or (self._manifest,)}

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from zmig.database import activity, lock_queue
+from zmig.database import activity, lock_queue, table_estimates
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
-from zmig.errors import ZmigError
+from zmig.errors import ManifestError, ZmigError
+from zmig.facts import Run
+from zmig.observer import isolated
 from zmig.planning.history import fold
 from zmig.project.reload import Files
 from zmig.session import database_session as opening
 from zmig.session import schema_comparison, schema_drift, status
+from zmig.session.database_session import DatabaseSession
 from zmig.session.follower import EventFollower
 from zmig.session.schema_comparison import Source
 from zmig.session.snapshot import SnapshotReader, asking
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.lock_queue import LockQueue
     from zmig.database.schema_facts import Recorded
+    from zmig.database.table_estimates import TableEstimate, TableName
     from zmig.database.tracking_check import Inspection
     from zmig.database.types import Connection
     from zmig.errors import Problem
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from zmig.planning.orphaned_rows import OrphanedRow
     from zmig.project.project import Project
     from zmig.session.schema_drift import SchemaDrift
+    from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
 
 Result = TypeVar("Result")
@@ -58,6 +63,7 @@ _SECONDS_BETWEEN_QUEUES = 1.0
 _PAUSES_FOR_QUEUES = 20
 """How many times as long as it took nothing is asked about a queue."""
 
+_APPLICATION = "zmig/console"
 _LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
 
@@ -102,6 +108,8 @@ class Watcher:
         self._registered = registered
         self._files = Files(manifest, environ)
         self._session: _Session | None = None
+        self._has_changed = False
+        """Whether the files changed since the last observation."""
 
     def poll(self, *, ask_repeatables: bool = False) -> Observation:
         """Return how everything is now.
@@ -113,17 +121,38 @@ class Watcher:
             ConnectionFailed, TrackingError, UsageError, ServerError: the database cannot be read now; the next call
                 tries again.
         """
-        changed = self._files.look()
+        changed = self._files.look() or self._has_changed
         loaded = self._files.require()
         session = self._connected(loaded)
         migrations = (*loaded.migrations, *self._registered) if self._registered else loaded.migrations
         ask = changed or ask_repeatables
-        return session.guarded(lambda: session.observe(loaded, migrations, self._files.problems, ask=ask))
+        observed = session.guarded(lambda: session.observe(loaded, migrations, self._files.problems, ask=ask))
+        self._has_changed = False
+        return observed
 
     def facts(self, name: str, *, most: int) -> list[Fact]:
         """Return the last facts of one migration, at most so many, oldest first. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: session.facts(name, most))
+
+    def read(self, use: Callable[[DatabaseSession, DatabaseSnapshot], Result]) -> Result:
+        """Return what `use` makes of the state of every migration as it is now; it may read, and nothing else.
+
+        Of the facts only the new ones are read, and of the files those that changed. Raises like `poll`, and
+        ManifestError where the manifest cannot be used as it is now.
+        """
+        self._has_changed = self._files.look(at_once=True) or self._has_changed
+        if self._files.problems:
+            raise ManifestError(*self._files.problems)
+        loaded = self._files.require()
+        migrations = (*loaded.migrations, *self._registered)
+        session = self._connected(loaded)
+        return session.guarded(lambda: use(session.as_session(loaded, migrations), session.snapshot(migrations)))
+
+    def estimates(self, names: Sequence[TableName]) -> dict[TableName, TableEstimate]:
+        """Return about how large tables are, of those of these that exist. Raises like `poll`."""
+        session = self._connected(self._files.require())
+        return session.guarded(lambda: table_estimates.read(session.connection, names))
 
     def cancel(self, backend: Backend) -> bool:
         """Cancel a backend's statement; return False when it is gone. Raises like `poll`."""
@@ -171,7 +200,7 @@ class _Session:
         self._target = target
         self._tracking = loaded.tracking
         self._declared = loaded.database
-        self.connection: WorkingConnection = database.connect(target, application_name="zmig/console", limits=_LIMITS)
+        self.connection: WorkingConnection = database.connect(target, application_name=_APPLICATION, limits=_LIMITS)
         self._store = Store(self.connection, self._tracking.schema, self._tracking.owner)
         self._lock = RunLock(self._tracking.schema)
         self._facts = FollowedFacts(self.connection, self._store)
@@ -218,11 +247,33 @@ class _Session:
     def facts(self, name: str, most: int) -> list[Fact]:
         return self._store.last_facts(name, most) if self._store.inspect().has_events else []
 
+    def as_session(self, loaded: Project, migrations: Sequence[Migration]) -> DatabaseSession:
+        """Return the same for what reads through an open database."""
+        server = self.connection.server
+        return DatabaseSession(
+            project=loaded,
+            migrations=migrations,
+            target=self._target,
+            connection=self.connection,
+            server=server,
+            store=self._store,
+            lock=self._lock,
+            run=Run("", "", server.backend_pid, _APPLICATION),
+            observer=isolated(None),
+        )
+
+    def snapshot(self, migrations: Sequence[Migration]) -> DatabaseSnapshot:
+        """Return the state of every migration as it is now; conditions are asked unless somebody is running."""
+        inspection = self._store.inspect()
+        self._facts.read(inspection)
+        holder = self._reader.find_holder(inspection)
+        asks = holder is None and any(migration.is_conditional for migration in migrations)
+        return self._reader.assemble(migrations, inspection, holder, ask_repeatables=asks)
+
     def observe(
         self, loaded: Project, migrations: Sequence[Migration], problems: tuple[Problem, ...], *, ask: bool
     ) -> Observation:
         inspection = self._store.inspect()
-        self._facts.new.clear()
         self._facts.read(inspection)
         holder = self._reader.find_holder(inspection)
         self._needs_answers = self._needs_answers or ask or bool(self._facts.new)
@@ -242,12 +293,14 @@ class _Session:
                 self.connection, self._store.events, snapshot, is_news=bool(self._facts.new)
             )
         work = activity.work(self.connection, holder.pid) if holder is not None else None
+        new_facts = tuple(self._facts.new)
+        self._facts.new.clear()
         return Observation(
             made,
             project=loaded,
             server=self._target.host,
             now=inspection.now,
-            new_facts=tuple(self._facts.new),
+            new_facts=new_facts,
             work=work,
             queue=self._queue.read(work),
             is_zombie=holder is not None and holder.is_orphaned,
