@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from zmig.lint.replay.catalog import Catalog
     from zmig.lint.sizes import Size, Sizes
     from zmig.lint.steps import Step, Undoing
+    from zmig.manifest.lint_keys import LintSettings
     from zmig.sql.token_reader import Name
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
@@ -217,6 +218,39 @@ def check(
     if history is not None:
         history.end(evidence)
     return findings
+
+
+@valueclass
+class EntryChecked:
+    """One entry with everything that is known of it."""
+
+    entry: Entry
+    steps: Sequence[Step]
+    """What its file does."""
+    undoing: Undoing | None
+    """What its rollback does; None where there is none that can be seen."""
+    findings: Sequence[Finding]
+
+
+def check_entries(gathered: Gathered, context: CheckContext, *, cache: Cache | None = None) -> Iterator[EntryChecked]:
+    """Yield those entries that `context` examines, with what they do; those before them are replayed, and no more.
+
+    `cache` has what is there before some entries, and gets what is there before the first of these.
+    """
+    root = gathered.settings
+    history = None if context.grammar is None else _History(gathered, context, context.grammar, cache)
+    for position, entry in enumerate(gathered.entries):
+        if not context.examines(entry):
+            continue
+        weight = severities(next(_lint_of(gathered, entry)), root)
+        steps, undoing = history.at(position, None) if history is not None else ((), None)
+        remarks = _unignored(entry, context, (steps, undoing), weight, gathered.postgres_version(entry))
+        yield EntryChecked(entry, steps, undoing, (*_weighed(remarks, weight, entry.name),))
+
+
+def _lint_of(gathered: Gathered, entry: Entry) -> Iterator[LintSettings]:
+    """Yield what the manifest that declares an entry says under `lint`."""
+    return (one.manifest.lint for one in gathered.opened if one.manifest.document.source is entry.manifest)
 
 
 def _findings(

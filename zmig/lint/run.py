@@ -95,7 +95,7 @@ def lint(
     comparisons = [compared(project, base, environ, missing) for project in projects]
     caches: list[Cache | None] = [None for _ in projects]
     if is_kept and trial is None:
-        caches = _caches(projects, comparisons, environ, sizes or {})
+        caches = open_caches(projects, comparisons, environ, sizes or {})
     is_known = all(map(_is_known, projects, caches))
     # Where all is known, it was found with both at hand, and neither is loaded or run.
     grammar = None if is_known else load_grammar(missing)
@@ -182,7 +182,7 @@ def _is_known(project: Gathered, cache: Cache | None) -> bool:
     return cache is not None and all(cache.known(number) is not None for number in range(len(project.entries)))
 
 
-def _caches(
+def open_caches(
     projects: Sequence[Gathered], comparisons: Sequence[Comparison | None], environ: Mapping[str, str], sizes: Sizes
 ) -> list[Cache | None]:
     """Return what was found before of each manifest; nothing where what checks is not whole."""
