@@ -11,7 +11,9 @@ import pytest
 from tests.support import backends
 from tests.support.process import run
 from zmig import Migrator
-from zmig.errors import LockNotObtained, PlanRefused
+from zmig.errors import LockNotObtained, MigrationFailed, PlanRefused
+from zmig.planning.plan import Action
+from zmig.planning.request import Retry
 from zmig.running.rehearsal import TableLock
 
 if TYPE_CHECKING:
@@ -236,3 +238,17 @@ def test_the_command_prints_it_as_text_and_as_json_and_asks_first_in_production(
         1,
         True,
     )
+
+
+def test_what_is_to_be_tried_again_is_rehearsed_too(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    project.sql("001_fails", "alter table users add column age int;\nselect * from nowhere;")
+    migrator = Migrator(project.manifest)
+    with pytest.raises(MigrationFailed):
+        migrator.migrate()
+    (step,) = migrator.rehearse_request(Retry()).steps
+    assert (step.failed_in, step.step.action) == (2, Action.RETRY)
+    project.sql("001_fails", "alter table users add column age int;")
+    before = shape(connection)
+    (step,) = migrator.rehearse_request(Retry(("001_fails",))).steps
+    assert step.statements[0].locks == (TableLock("public.users", "AccessExclusive"),)
+    assert shape(connection) == before
