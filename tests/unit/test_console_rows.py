@@ -127,6 +127,24 @@ def test_a_row_takes_the_width_it_is_given(cells: int) -> None:
     assert width(head) == width(columns.row_line(ROWS[0], widths))
 
 
+def test_one_cell_too_few_shortens_a_column_and_takes_none_away() -> None:
+    wanted = columns.Widths(version=3, name=25, kind=10, when=16, took=6, by=8, findings=9)
+    before = columns.fit(wanted, 140)
+    assert before == wanted
+    for cells in range(140, 40, -1):
+        widths = columns.fit(wanted, cells)
+        assert widths.name <= 25
+        if widths.by == 0:
+            assert widths.when <= 11
+        if widths.kind == 0:
+            assert widths.by == 0
+        gone = [name for name in ("kind", "when", "took", "by") if getattr(before, name) and not getattr(widths, name)]
+        assert len(gone) <= 1
+        if "took" in gone or "when" in gone:
+            assert before.name == 18
+        before = widths
+
+
 def test_the_cursor_is_a_mark_and_not_only_a_colour() -> None:
     widths = columns.fit(columns.measure(ROWS), 80)
     assert plain(columns.row_line(ROWS[0], widths, is_under_cursor=True)).startswith("▌")

@@ -21,9 +21,15 @@ _GAP = "  "
 _STATE_CELLS = 9
 _SHORT_WHEN_CELLS = 11
 _WHEN_CELLS = 16
-_COMFORTABLE_NAME_CELLS = 40
-_BEARABLE_NAME_CELLS = 18
 _LEAST_NAME_CELLS = 8
+_CONCESSIONS: tuple[int | tuple[str, int], ...] = (
+    40, ("by", 8), ("when", _SHORT_WHEN_CELLS), 30, ("by", 0), ("findings", 16), ("kind", 0), 24, ("findings", 12), 18,
+    ("took", 0), ("when", 0), ("findings", 6), _LEAST_NAME_CELLS,
+)  # fmt: skip
+"""What gives way where there is not room for all, one after another, each shortened before it vanishes.
+
+A number is what a name is content with, which is shortened in its middle; a column comes with the most it gets.
+"""
 
 
 @valueclass
@@ -65,28 +71,18 @@ def measure(rows: Sequence[Row]) -> Widths:
 
 
 def fit(wanted: Widths, cells: int) -> Widths:
-    """Return how the columns share `cells`: the name takes what the others leave."""
-    enough = max(min(wanted.name, _COMFORTABLE_NAME_CELLS), _LEAST_NAME_CELLS)
-    choices = _concessions(wanted)
-    for least in (enough, min(enough, _BEARABLE_NAME_CELLS)):
-        for widths in choices:
-            if cells - widths.taken >= least:
-                return replace(widths, name=cells - widths.taken)
-    return replace(choices[-1], name=max(cells - choices[-1].taken, _LEAST_NAME_CELLS))
-
-
-def _concessions(wanted: Widths) -> Sequence[Widths]:
-    steps = [wanted]
-    for change in (
-        {"by": 0},
-        {"when": min(wanted.when, _SHORT_WHEN_CELLS)},
-        {"kind": 0},
-        {"findings": min(wanted.findings, 12)},
-        {"took": 0},
-        {"when": 0},
-    ):
-        steps.append(replace(steps[-1], **change))
-    return steps
+    """Return how the columns share `cells`: the name takes what the others leave, as far as it needs it."""
+    widths = wanted
+    least = name = max(wanted.name, _LEAST_NAME_CELLS)
+    for concession in _CONCESSIONS:
+        if cells - widths.taken >= least:
+            break
+        match concession:
+            case int():
+                least = min(least, concession)
+            case column, most:
+                widths = replace(widths, **{column: min(getattr(widths, column), most)})
+    return replace(widths, name=max(min(cells - widths.taken, name), _LEAST_NAME_CELLS))
 
 
 def header_line(widths: Widths, order: Order, *, is_reversed: bool) -> Line:
