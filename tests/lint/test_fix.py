@@ -216,6 +216,47 @@ def test_new_entries_after_it_make_room(folder: Path, fix: Fix) -> None:
     assert "  # the last one\n  - version: 4\n" in (folder / "manifest.yaml").read_text()
 
 
+def alike(folder: Path) -> str:
+    """Write two more migrations, whose files are called alike but for their numbers; return their entries."""
+    for version, column in ((3, "x"), (4, "y")):
+        (folder / f"00{version}_m.sql").write_text(f"-- {column}.\nalter table users add column {column} int;\n")
+        (folder / f"00{version}_m.rollback.sql").write_text(f"alter table users drop column {column};\n")
+    return "".join(
+        f"  - version: {one}\n    file: 00{one}_m.sql\n    rollback: 00{one}_m.rollback.sql\n" for one in (3, 4)
+    )
+
+
+def columns_of_users(folder: Path) -> list[tuple[str, str]]:
+    """Return what the migrations add to `users`, and their rollbacks drop."""
+    found: list[tuple[str, str]] = []
+    for one in projects.load(folder / "manifest.yaml", environ={}).migrations:
+        if one.file is not None and one.rollback_file is not None:
+            added, dropped = one.file.read_text(), one.rollback_file.read_text()
+            found.append((added.partition("users add column ")[2][:1], dropped.partition("users drop column ")[2][:1]))
+    return found
+
+
+def test_files_that_are_called_alike_make_room_for_one_another(folder: Path, fix: Fix) -> None:
+    sql = "-- Why.\nalter table orders add column t text;\ncreate index i on orders (id);\n"
+    assert fix(sql, more=alike(folder), only="2,3,4").refused == ()
+    assert entries(folder) == {
+        1: "001_base.sql", 2: "002_orders.sql", 3: "003_orders_i.sql", 4: "004_m.sql", 5: "005_m.sql",
+    }  # fmt: skip
+    assert columns_of_users(folder) == [("x", "x"), ("y", "y")]
+    assert sorted(one.name for one in folder.glob("*_m*")) == [
+        "004_m.rollback.sql", "004_m.sql", "005_m.rollback.sql", "005_m.sql",
+    ]  # fmt: skip
+
+
+def test_a_file_that_no_entry_names_is_not_overwritten(folder: Path, fix: Fix) -> None:
+    (folder / "005_m.sql").write_text("mine")
+    sql = "-- Why.\nalter table orders add column t text;\ncreate index i on orders (id);\n"
+    with pytest.raises(UsageError, match="exists already"):
+        fix(sql, more=alike(folder), only="2,3,4")
+    assert (folder / "005_m.sql").read_text() == "mine"
+    assert columns_of_users(folder) == [("x", "x"), ("y", "y")]
+
+
 @pytest.mark.parametrize(
     ("sql", "rollback", "entry", "reason"),
     [
@@ -317,15 +358,11 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("moment", range(1, 7))
-def test_a_manifest_and_its_files_are_old_or_new_whenever_it_is_cut_off(
-    folder: Path, fix: Fix, monkeypatch: pytest.MonkeyPatch, moment: int
-) -> None:
-    before = "-- Why.\nalter table orders add column t text;\ncreate index i on orders (id);\n"
-    rollback = "drop index i;\nalter table orders drop column t;\n"
+def cut_off(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    """Let the process end when it writes for this time."""
     left = moment
 
-    def cut_off(path: Path, content: bytes) -> None:
+    def count(path: Path, content: bytes) -> None:
         nonlocal left
         left -= 1
         if left == 0:
@@ -333,7 +370,30 @@ def test_a_manifest_and_its_files_are_old_or_new_whenever_it_is_cut_off(
         write(path, content)
 
     write = written_file.write
-    monkeypatch.setattr(written_file, "write", cut_off)
+    monkeypatch.setattr(written_file, "write", count)
+
+
+@pytest.mark.parametrize("moment", range(1, 10))
+def test_files_that_make_room_are_old_or_new_whenever_it_is_cut_off(
+    folder: Path, fix: Fix, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    cut_off(monkeypatch, moment)
+    sql = "-- Why.\nalter table orders add column t text;\ncreate index i on orders (id);\n"
+    with suppress(Killed):
+        fix(sql, more=alike(folder), only="2,3,4")
+    assert columns_of_users(folder) == [("x", "x"), ("y", "y")]
+    loaded = projects.load(folder / "manifest.yaml", environ={})
+    together = "".join(one.file.read_text() for one in loaded.migrations[1:] if one.file is not None)
+    assert together.count("add column t") == together.count("index") == 1
+
+
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_a_manifest_and_its_files_are_old_or_new_whenever_it_is_cut_off(
+    folder: Path, fix: Fix, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    before = "-- Why.\nalter table orders add column t text;\ncreate index i on orders (id);\n"
+    rollback = "drop index i;\nalter table orders drop column t;\n"
+    cut_off(monkeypatch, moment)
     with suppress(Killed):
         fix(before, rollback)
     loaded = projects.load(folder / "manifest.yaml", environ={})

@@ -315,21 +315,23 @@ def _missing(what: str) -> UsageError:
     )
 
 
+def _contents(opened: LoadedManifest, plan: Plan) -> dict[Path, str | None]:
+    """Return what is in files afterwards, of those that the plan is about; None for one that is gone."""
+    place = opened.folder.path
+    after: dict[Path, str | None] = {place(old): None for old in plan.moved}
+    # Where one takes the name of another that moves as well, it is there afterwards.
+    after |= {place(now): _read(place(old)) for old, now in plan.moved.items()}
+    return after | {place(path): text for path, text in plan.files.items()}
+
+
 def _changes(opened: LoadedManifest, plan: Plan) -> list[Change]:
-    folder = opened.folder
+    place = opened.folder.path
+    ours = {place(path) for path in (*plan.moved, *plan.staging)}
     changes: list[Change] = []
-    for old, now in plan.moved.items():
-        text = _read(folder.path(old))
-        changes.append(Change(folder.path(old), text, None))
-        if now not in plan.files:
-            changes.append(Change(folder.path(now), None, text))
-    gone = {folder.path(old) for old in plan.moved}
-    changes = [one for one in changes if one.after is not None or one.path not in map(folder.path, plan.moved.values())]
-    for path, text in plan.files.items():
-        place = folder.path(path)
-        before = None if place in gone else _read(place)
+    for path, text in _contents(opened, plan).items():
+        before = _read(path) if path in ours else None
         if before != text:
-            changes.append(Change(place, before, text))
+            changes.append(Change(path, before, text))
     if plan.is_edited:
         changes.append(Change(opened.path, opened.manifest.document.source.text, plan.text))
     return changes
@@ -359,13 +361,14 @@ def write(fixes: Fixes) -> None:
                 _replace(change.path, change.after or "")
             continue
         place = opened.folder.path
-        staged = {place(name): plan.files[path] for path, name in plan.staging.items()}
+        contents = _contents(opened, plan)
+        staged = {place(name): contents[place(path)] or "" for path, name in plan.staging.items()}
         created = {one.path: one.after for one in changes if one.before is None and one.after is not None}
         with new_files.written({**created, **staged}, instead=_INSTEAD):
             scaffold.replace_manifest(opened, plan.staged if staged else plan.text)
         if staged:
-            for path in plan.staging:
-                _replace(place(path), plan.files[path])
+            for path in map(place, plan.staging):
+                _replace(path, contents[path] or "")
             _replace(opened.path, plan.text)
         for gone in (*staged, *(one.path for one in changes if one.after is None)):
             with suppress(FileNotFoundError):

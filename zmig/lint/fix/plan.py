@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NUMBERED = re.compile(r"(?P<before>[vVrR]?_{0,2})(?P<number>[0-9]+)(?P<after>.*)", re.DOTALL)
 _COPIED = ("kind", "variables", "lock_timeout", "statement_timeout", "retry", "run_as", "lint")
 """What of an entry holds for each of its parts."""
+_PATHS = ("file", "rollback")
 _ROUND = 1000
 _LONGEST = 100
 
@@ -90,8 +91,8 @@ def plan(
                 fields, contents = _new_entry(entry, part, number, file, rollback, taken, ignores)
                 more.append(fields)
                 files.update(contents)
-    replaced = [path for path in files if path in {*_old_paths(entries, document)} - {*moved}]
-    staging = {path: _staged_name(path) for path in replaced}
+    known = {*_old_paths(entries, document)}
+    staging = {path: _staged_name(path) for path in (*files, *moved.values()) if path in known}
     text = _text(document, values, more, {}, environ)
     staged = _text(document, values, more, staging, environ)
     is_edited = text != document.source.text
@@ -224,12 +225,13 @@ def _text(
     environ: Mapping[str, str],
 ) -> str:  # fmt: skip
     """Return the manifest's text with other values in entries, and more of these. Raises CannotFix."""
+    more = [_with_paths(one, staging) for one in more]
     before = _plain(document)
     edits: list[tuple[Node, Any]] = []
     expected: list[dict[str, Any]] = []
     for node, said in zip(_entries(document), before["migrations"], strict=True):
         changes = dict(values.get(said.get("version", 0), {}))
-        for key in ("file", "rollback"):
+        for key in _PATHS:
             path = changes.get(key, said.get(key))
             if path in staging:
                 changes[key] = staging[path]
@@ -251,6 +253,12 @@ def _text(
     if {**after, "migrations": sorted(after["migrations"], key=_version)} != {**before, "migrations": wanted}:
         raise CannotFix("the manifest cannot be edited by program, as it is written")
     return text
+
+
+def _with_paths(fields: Fields, staging: Mapping[str, str]) -> Fields:
+    """Return the fields of an entry, with other names for files that have some."""
+    others = {key: staging[str(fields[key])] for key in _PATHS if fields.get(key) in staging}
+    return {**fields, **others}
 
 
 def _version(entry: Mapping[str, Any]) -> int:
