@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 READY = f"zmig {__version__} is ready\n".encode()
 _NEEDED = (
+    "encodings.ascii",
     "psycopg",
+    "yaml",
+    "zmig.catalog.scope",
+    "zmig.database.tracking_sql",
+    "zmig.database.user_objects",
+    "zmig.embedded.server",
+    "zmig.manifest.yaml_errors",
+    "zmig.planning.existing_objects",
+    "zmig.planning.planner",
+    "zmig.project.undeclared",
     "zmig.running.executor",
     "zmig.session.database_session",
     "zmig.session.quick_session",

@@ -1,13 +1,15 @@
 """Values as JSON and back: data alone, of classes that are listed here. Whoever sends cannot have any code run.
 
-Both sides have the same version, so fields are sent in their order and without their names. What is a function is left
-out. The plan of a run, and its steps, are sent once: what is reported afterwards names them by their places.
+Fields that are as they are by default are left out, and so is what is a function. The plan of a run, and its steps, are
+sent once: what is reported afterwards names them by their places.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,10 +17,9 @@ from zmig import errors, facts, hints, model, progress
 from zmig.batches import batch
 from zmig.database import activity, lock_holder
 from zmig.planning import blocked_by, checkpoint, plan, request
-from zmig.valueclass import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from enum import Enum
 
 VALUES: tuple[type, ...] = (
@@ -100,15 +101,21 @@ class Encoder:
         if known is not None:
             return known
         if (name := self._names.get(cls)) is not None:
-            made: object = {"=": name, "v": [self._field(getattr(value, one.name)) for one in fields(value)]}
+            made: object = {"=": name, "v": self._fields(value, cls)}
             if cls is progress.RunStarted:
                 self._plan = value.plan
                 self._places = {id(step): place for place, step in enumerate(value.plan.steps)}
             return made
         return self._other(value, cls)
 
-    def _field(self, value: object) -> object:
-        return None if callable(value) else self._encoded(value)
+    def _fields(self, value: object, cls: type) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, default, default_class in _defaults(cls):
+            field = getattr(value, name)
+            if field is default or (field.__class__ is default_class and field == default) or callable(field):
+                continue
+            found[name] = self._encoded(field)
+        return found
 
     def _known(self, value: object) -> object:
         """Return what stands for the run's plan or one of its steps, once that was sent; None for anything else."""
@@ -185,7 +192,7 @@ class Decoder:
         name, content = found["="], cast("Any", found.get("v"))
         cls = self._classes.get(name)
         if cls is not None:
-            made = _made(cls, list(map(self._decoded, content)))
+            made = cls(**{name: self._decoded(field) for name, field in content.items()})
             if isinstance(made, progress.RunStarted):
                 self._plan = made.plan
             return made
@@ -193,8 +200,11 @@ class Decoder:
         return self._special[name](content) if enum is None else enum(content)
 
 
-def _made(cls: type, values: Sequence[object]) -> object:
-    declared = fields(cls)
-    if len(declared) != len(values):
-        raise ValueError(f"{cls.__qualname__} has {len(declared)} fields")
-    return cls(**{one.name: value for one, value in zip(declared, values, strict=True)})
+@cache
+def _defaults(cls: type) -> tuple[tuple[str, object, type], ...]:
+    """Return the name of each field, with what it is by default, and the class of that; one without has the marker."""
+    found: list[tuple[str, object, type]] = []
+    for one in dataclasses.fields(cast("Any", cls)):
+        default: object = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        found.append((one.name, default, default.__class__))
+    return tuple(found)
