@@ -122,7 +122,13 @@ class Bench:
             file = folder / f"{version:05}_work.sql"
             file.write_text(_WORK.format(rows=rows) * statements)
             entries.append({"version": version, "file": file.name})
-        project = {"manifest": 1, "environment": "test", "database": {"url": "${URL}"}, "migrations": entries}
+        project = {
+            "manifest": 1,
+            "environment": "test",
+            "database": {"url": "${URL}"},
+            "tracking": {"allow_existing": True},
+            "migrations": entries,
+        }
         self.manifest.write_text(json.dumps(project))
 
     def renew(self) -> None:

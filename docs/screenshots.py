@@ -22,6 +22,7 @@ PICTURES = {
     "console-blocked": "blocked",
     "console-file": "file",
     "console-rollback": "question",
+    "console-databases": "databases",
 }
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 

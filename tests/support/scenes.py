@@ -15,9 +15,13 @@ from zmig_tui.app import ConsoleApp
 from zmig_tui.controller import Controller
 from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady
 from zmig_tui.models import columns, rows
+from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.details import Detail, File
+from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.models.run import Run, advance
 from zmig_tui.pages import plan_text
+from zmig_tui.screens import keys
+from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
 from zmig_tui.target import Target
 
@@ -534,6 +538,38 @@ def drifted() -> Scene:
     return Scene(_history(13).all, schema=SchemaDrift(Verdict.CHANGED, objects=objects))
 
 
+def databases() -> Scene:
+    """Several databases: one is ahead of production, one has drifted, one does not answer, one was never reached."""
+
+    def model(name: str, scene: Scene | None, *, answers: bool = True) -> ConsoleModel:
+        found = ConsoleModel(f"manifests/{name}.yaml", KeyHints(HINTS, keys.KEYS), lambda: CLOCK)
+        if scene is not None:
+            observation = scene.observation()
+            made = rows.RowCache()(observation.status.migrations)
+            found.observe(observation, made, columns.measure(made), None, is_running=False)
+        if not answers:
+            found.note_failure((), is_unreachable=True)
+            found.unreachable_since = CLOCK - 192
+        return found
+
+    async def act(app: ConsoleApp, _pilot: Pilot[int]) -> None:
+        earlier = Scene(_history(8).all)
+        staging = replace(running(), environment=Environment.STAGING)
+        development = replace(drifted(), environment=Environment.DEVELOPMENT)
+        away = Scene(_history(13).all, environment=Environment.TEST)
+        models = [
+            model("prod", earlier),
+            model("staging", staging),
+            model("development", development),
+            model("test", away, answers=False),
+            model("preview", None),
+        ]
+        app.push_screen(DatabasesScreen(models, 0))
+
+    return Scene(_history(8).all, act=act)
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
-    scene.__name__: scene for scene in (failed, file, running, rounds, blocked, question, dry_run, away, drifted)
+    scene.__name__: scene
+    for scene in (failed, file, running, rounds, blocked, question, dry_run, away, drifted, databases)
 }

@@ -8,45 +8,68 @@ from zmig.presentation import words
 from zmig.presentation.spans import Line, Span, Tone
 from zmig.text.terminal import display_width
 from zmig_tui.pages.heading import environment_badge
-from zmig_tui.text import fitted, line, padded, span
+from zmig_tui.text import fitted, padded, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig_tui.models.databases import DatabaseSummary
 
-_NAMES = ("manifest", "environment", "database", "version", "lacks", "pending", "failed", "drift", "")
-_MOST_NAME_CELLS = 32
-_NUMBERS = {3, 5, 6, 7}
+_NAMES = ("manifest", "environment", "database", "version", "lacks", "pending", "failed", "drift")
+"""The heads of the columns; the last column, how each database is in words, has none."""
+_TO_RIGHT = (3, 5, 6, 7)
+_CONCESSIONS = (2, 7, 6, 5, 4)
+"""The columns that are left out, one after another, where there is no room: what is in words says most of it."""
+_MOST_CELLS = 32
+_LEAST_NAME_CELLS = 18
+_LEAST_WORDS_CELLS = 15
+_GAP = "  "
 
 
 def database_lines(found: Sequence[DatabaseSummary], cells: int) -> tuple[Line, list[Line]]:
     """Return the head, and a line for each database, of at most `cells`."""
     rows = [_cells(one) for one in found]
-    widths = [
-        min(max(display_width(name), *(part.width for part in column)), _MOST_NAME_CELLS)
-        for name, column in zip(_NAMES, zip(*rows, strict=True), strict=True)
-    ]
-    head = line("  ", *(span(f"{_padded(name, at, widths)}  ", Tone.QUIET) for at, name in enumerate(_NAMES)))
-    shown = [_line(one, row, widths) for one, row in zip(found, rows, strict=True)]
-    return fitted(head, cells), [fitted(made, cells) for made in shown]
+    widths = _fit(_measured(rows), cells)
+    heads = [span(name, Tone.QUIET) for name in _NAMES]
+    head = _line(Span(_GAP), heads, widths)
+    marks = [Span("▸ " if one.is_shown else _GAP, Tone.ACCENT) for one in found]
+    return fitted(head, cells), [fitted(_line(mark, row, widths), cells) for mark, row in zip(marks, rows, strict=True)]
 
 
-def _padded(text: str, at: int, widths: Sequence[int]) -> str:
-    return padded(text, widths[at], to_right=at in _NUMBERS) if at < len(widths) - 1 else text
+def _measured(rows: Sequence[Sequence[Span]]) -> dict[int, int]:
+    """Return how wide each column is that has a head, by its place."""
+    return {
+        at: min(max(display_width(name), *(row[at].width for row in rows)), _MOST_CELLS)
+        for at, name in enumerate(_NAMES)
+    }
 
 
-def _line(one: DatabaseSummary, row: Sequence[Span], widths: Sequence[int]) -> Line:
-    parts: list[Span] = [Span("▸ " if one.is_shown else "  ", Tone.ACCENT)]
-    for at, part in enumerate(row):
-        parts += [Span(_padded(part.text, at, widths), part.tone), Span("  ")]
-    return tuple(parts)
+def _fit(widths: dict[int, int], cells: int) -> dict[int, int]:
+    """Return the columns that there is room for: the first one gives way, then others are left out."""
+    room = cells - len(_GAP) - _LEAST_WORDS_CELLS
+
+    def missing() -> int:
+        return sum(widths.values()) + len(_GAP) * len(widths) - room
+
+    for place in _CONCESSIONS:
+        if missing() > 0:
+            widths[0] = max(min(widths[0], _LEAST_NAME_CELLS), widths[0] - missing())
+        if missing() > 0:
+            del widths[place]
+    return widths
+
+
+def _line(mark: Span, row: Sequence[Span], widths: dict[int, int]) -> Line:
+    parts = [mark]
+    for at, cells in widths.items():
+        parts += [Span(padded(row[at].text, cells, to_right=at in _TO_RIGHT), row[at].tone), Span(_GAP)]
+    return (*parts, *row[len(_NAMES) :])
 
 
 def _cells(one: DatabaseSummary) -> tuple[Span, ...]:
     manifest = span(one.manifest, Tone.STRONG)
     if one.environment is None:
-        return (manifest, *[Span("")] * (len(_NAMES) - 2), _condition(one))
+        return (manifest, *[Span("")] * (len(_NAMES) - 1), _condition(one))
     lacking = f"{one.lacking.count:,} of {one.lacking.whom}" if one.lacking is not None else ""
     return (
         manifest,

@@ -26,7 +26,7 @@ class Choices(Lines):
         Binding("down,j", "move(1)", show=False),
         Binding("home,g", "go_to(0)", show=False),
         Binding("end,G", "go_to(-1)", show=False),
-        Binding("enter", "choose", "Show", id="choices.choose"),
+        Binding("enter", "choose", "Show", key_display="enter", id="choices.choose"),
     ]
 
     @dataclass
