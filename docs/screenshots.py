@@ -20,6 +20,7 @@ PICTURES = {
     "console": "failed",
     "console-running": "running",
     "console-blocked": "blocked",
+    "console-waits": "waits",
     "console-file": "file",
     "console-rollback": "question",
     "console-databases": "databases",

@@ -30,6 +30,7 @@ from zmig.catalog.difference import Difference
 from zmig.catalog.objects import Kind as CatalogKind
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
+from zmig.database.lock_queue import Lock, LockQueue, QueuedBackend
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
 from zmig.manifest.declaration import Tracking
@@ -180,6 +181,7 @@ class Scene:
     facts: list[Fact]
     environment: Environment = Environment.PRODUCTION
     work: BackendWork | None = None
+    queue: LockQueue | None = None
     holder: LockHolder | None = None
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """The text of each migration's file, by name."""
@@ -199,7 +201,14 @@ class Scene:
             migrations=MIGRATIONS,
             manifests=(),
         )
-        return Observation(self._status(entries), project=project, server="db1.internal:5432", now=NOW, work=self.work)
+        return Observation(
+            self._status(entries),
+            project=project,
+            server="db1.internal:5432",
+            now=NOW,
+            work=self.work,
+            queue=self.queue,
+        )
 
     def _status(self, entries: tuple[Entry, ...]) -> status.Status:
         def names(wanted: state.State) -> list[str]:
@@ -482,7 +491,52 @@ def blocked() -> Scene:
         ),
         (Blocker(0, 4711, 4690, report), Blocker(1, 4690, 4655, psql)),
     )
-    return Scene(facts.all, work=work, holder=_HOLDER, texts={migration.name: _RUNNING_FILE})
+    return Scene(facts.all, work=work, queue=_queue(), holder=_HOLDER, texts={migration.name: _RUNNING_FILE})
+
+
+def _queue() -> LockQueue:
+    """Those that wait for the run while it waits for locks."""
+
+    def wants(pid: int, mode: str, target: str, seconds: int) -> Lock:
+        return Lock(pid, target, mode, is_held=False, since=NOW - timedelta(seconds=seconds), target=target)
+
+    def waiting(pid: int, name: str, lock: Lock, query: str, depth: int = 0, waits_for: int = 4711) -> QueuedBackend:
+        backend = _backend(
+            pid, application_name=name, database_user="app", since=lock.since, query=query, wait="Lock: relation"
+        )
+        return QueuedBackend(depth, waits_for, pid, lock, backend)
+
+    share, exclusive = "ShareLock", "ShareUpdateExclusiveLock"
+    queued = (
+        waiting(4801, "vacuum", wants(4801, exclusive, "table orders", 74), "vacuum (analyze) orders"),
+        waiting(
+            4802, "web-app", wants(4802, exclusive, "table orders", 61), "alter table orders validate constraint x"
+        ),
+        waiting(
+            4803, "web-app", wants(4803, share, "a row of customers", 17), "update customers set seen = now()", 1, 4802
+        ),
+    )
+    return LockQueue(
+        4711,
+        wants(4711, share, "the end of a transaction", 192),
+        queued,
+        (("web-app", 2), ("vacuum", 1)),
+        held={4690: (Lock(4690, "o", "RowExclusiveLock", is_held=True, target="table orders"),)},
+        waits={
+            4711: wants(4711, share, "the end of a transaction", 192),
+            4690: wants(4690, share, "a row of orders", 350),
+        }
+        | {one.pid: one.lock for one in queued},
+    )
+
+
+def waits() -> Scene:
+    """Who waits for whom, while a run waits for locks."""
+
+    async def act(_app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("w", "down", "down", "down")
+
+    return replace(blocked(), act=act)
 
 
 def question() -> Scene:
@@ -571,5 +625,5 @@ def databases() -> Scene:
 
 SCENES: dict[str, Callable[[], Scene]] = {
     scene.__name__: scene
-    for scene in (failed, file, running, rounds, blocked, question, dry_run, away, drifted, databases)
+    for scene in (failed, file, running, rounds, blocked, waits, question, dry_run, away, drifted, databases)
 }

@@ -39,6 +39,7 @@ PLACES = {
     "detail": ["enter"],
     "filter": ["slash"],
     "log": ["l"],
+    "waits": ["w"],
     "keys": ["question_mark"],
     "question": ["c"],
     "quitting": ["q"],

@@ -9,6 +9,7 @@ from zmig_tui.models import run as running
 from zmig_tui.models.run import Run
 from zmig_tui.pages import backend_view, code, plan_text, run_panel
 from zmig_tui.pages.code import Mark
+from zmig_tui.text import line
 
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
@@ -143,9 +144,9 @@ def test_blockers_are_drawn_as_a_tree() -> None:
         ServerProgress("copy from", "pipe", relation="orders", done=25, total=100, unit="bytes"),
         (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),
     )
-    shown = [plain(one) for one in backend_view.backend_lines(work, NOW)]
+    shown = [plain(one) for one in backend_view.backend_lines(work, NOW, line("who waits"))]
     assert " 25%  pipe · 25 of 100 bytes · copy from on orders" in shown[0]
-    assert "Lock: relation" in shown[1]
+    assert shown[1] == "who waits"
     assert shown[2].startswith(
         "  └ backend 2, idle in transaction for 3 min 00 s, application `psql`, user `anna`: select 1 --"
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.planning.state import FindingCode, State
 from zmig.valueclass import valueclass
+from zmig_tui.models.wait_tree import is_anybody_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,10 @@ def _open(at: Situation) -> str | None:
     return None if at.is_anything_open else "nothing is open that could be closed; q quits"
 
 
+def _waits(at: Situation) -> str | None:
+    return None if is_anybody_waiting(at.observation) else "nobody waits for a lock of the run, nor the run for one"
+
+
 _TESTS: dict[str, tuple[Test, ...]] = {
     "apply": (_rest,),
     "apply_here": (_rest, _unapplied),
@@ -156,6 +161,7 @@ _TESTS: dict[str, tuple[Test, ...]] = {
     "end_run": (_work,),
     "next_amiss": (_amiss,),
     "log": (_run,),
+    "waits": (_waits,),
     "detail": (_row,),
     "turn_to": (_row,),
     "back": (_open,),

@@ -60,6 +60,8 @@ class CurrentStep:
     """Why its next round waits."""
     retry_at: float | None = None
     is_rollback: bool = False
+    lock_timeout_seconds: float | None = None
+    """How long a statement of it waits for a lock; None where that is not known."""
 
     @property
     def is_paused(self) -> bool:
@@ -133,6 +135,7 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
                 attempt=progress.attempt,
                 statements=progress.statements,
                 is_rollback=step.direction is Direction.ROLLBACK,
+                lock_timeout_seconds=step.migration.settings.lock_timeout_seconds or None,
             )
             return replace(run, current=current, finished=progress.number - 1, total=progress.total)
         case StepFinished() | StepSkipped():

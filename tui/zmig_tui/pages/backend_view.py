@@ -18,19 +18,17 @@ _BAR_CELLS = 16
 _IDLE = "Client: ClientRead"
 
 
-def backend_lines(work: BackendWork, now: datetime) -> Iterator[Line]:
-    """Yield what the server says of the backend that runs the migration."""
+def backend_lines(work: BackendWork, now: datetime, waits: Line = ()) -> Iterator[Line]:
+    """Yield what the server says of the backend that runs the migration; `waits` is how many wait for whom, if any."""
     if work.progress is not None:
         yield _progress(work.progress)
     elif work.backend.wait is not None and not work.blockers:
         what = "the next statement of zmig" if work.backend.wait == _IDLE else work.backend.wait
         yield line(span("the server waits for ", Tone.QUIET), span(what, Tone.PLAIN))
-    if work.blockers:
-        yield line(
-            span("‖ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)
-        )
-        for blocker in work.blockers:
-            yield _blocker(blocker, now)
+    if waits:
+        yield waits
+    for blocker in work.blockers:
+        yield _blocker(blocker, now)
 
 
 def _progress(progress: ServerProgress) -> Line:
@@ -65,23 +63,24 @@ def no_blocker_lines(blocking: Blocking) -> list[Line]:
 
 def blocker_lines(backend: Backend) -> list[Line]:
     """Return what is known of a backend."""
-    return [*_client_lines(backend), _fact("query", one_line(backend.query or "hidden from this role"))]
+    return [*client_lines(backend), fact_line("query", one_line(backend.query or "hidden from this role"))]
 
 
-def _client_lines(backend: Backend) -> list[Line]:
+def client_lines(backend: Backend) -> list[Line]:
     """Return who is connected to a backend, and its state."""
     return [
-        _fact("application", backend.application_name or "?"),
-        _fact("user", backend.database_user or "?"),
-        _fact("from", backend.host or "the server itself"),
-        _fact("state", backend.state or "?"),
+        fact_line("application", backend.application_name or "?"),
+        fact_line("user", backend.database_user or "?"),
+        fact_line("from", backend.host or "the server itself"),
+        fact_line("state", backend.state or "?"),
     ]
 
 
 def worker_lines(backend: Backend, statement: str) -> list[Line]:
     """Return what is known of the backend that runs a migration: the migration's statement, none of zmig's own."""
-    return [*_client_lines(backend), _fact("statement", statement or "none at this moment")]
+    return [*client_lines(backend), fact_line("statement", statement or "none at this moment")]
 
 
-def _fact(name: str, text: str) -> Line:
+def fact_line(name: str, text: str) -> Line:
+    """Return a line about a backend: what is known, and its name before it."""
     return line(span(f"{name:<13}", Tone.QUIET), text)

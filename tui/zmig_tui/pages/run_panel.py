@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from zmig.presentation import narration, words
 from zmig.presentation.hints import written
 from zmig.presentation.spans import Line, Span, Tone
-from zmig_tui.models import batch_progress
+from zmig_tui.models import batch_progress, wait_tree
+from zmig_tui.models.wait_tree import is_anybody_waiting
 from zmig_tui.pages import backend_view
+from zmig_tui.pages.wait_tree import summary_line
 from zmig_tui.text import EMPTY, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ def panel_lines(
 ) -> list[Line]:
     """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock."""
     work = observation.work if observation is not None else None
-    if work is not None and not run.is_over:
-        height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
+    if work is not None and not run.is_over and is_anybody_waiting(observation):
+        height += min(len(work.blockers), _MOST_BLOCKERS) + 1
     body = [_title(run, now, cells), *_body(run, observation, now, hints)]
     body = body[:height]
     shown = height - len(body)
@@ -73,7 +75,9 @@ def _body(run: Run, observation: Observation | None, now: float, hints: HintStyl
     if run.current is not None:
         yield from _current(run.current, now)
     if observation is not None and observation.work is not None:
-        for shown in backend_view.backend_lines(observation.work, observation.now):
+        tree = wait_tree.wait_tree(observation, run)
+        waits = summary_line(tree, observation.work.backend.wait or "Lock") if tree.is_anybody_waiting else ()
+        for shown in backend_view.backend_lines(observation.work, observation.now, waits):
             yield (Span("   "), *shown)
 
 

@@ -9,7 +9,8 @@ from zmig_tui.pages import backend_view
 from zmig_tui.text import EMPTY, line, one_line
 
 if TYPE_CHECKING:
-    from zmig.database.activity import Blocking
+    from zmig.database.activity import Backend, Blocking
+    from zmig.presentation.spans import Line
     from zmig_tui.controller import Controller
     from zmig_tui.models.blocking import BackendChoice
     from zmig_tui.models.console import ConsoleModel
@@ -65,9 +66,24 @@ class BackendActions:
             )
 
     def _confirm_terminating(self, choice: BackendChoice) -> None:
-        backend = choice.backend
+        self.terminate_other(choice.backend, choice.why)
+
+    def cancel_other(self, backend: Backend, role: str) -> None:
+        """Ask whether the statement of a backend is to be cancelled that does not run the migration.
+
+        `role` is what it does to the run.
+        """
         self._prompts.confirm(
-            f"terminate backend {backend.pid}, which {choice.why}",
+            f"cancel the statement of backend {backend.pid}, which {role}",
+            [*backend_view.blocker_lines(backend), EMPTY, *_effects(backend)],
+            lambda: self._controller.cancel_statement(backend),
+            is_destructive=True,
+        )
+
+    def terminate_other(self, backend: Backend, role: str) -> None:
+        """Ask whether a backend is to be terminated that does not run the migration."""
+        self._prompts.confirm(
+            f"terminate backend {backend.pid}, which {role}",
             backend_view.blocker_lines(backend),
             lambda: self._controller.terminate_blocker(backend),
             is_destructive=True,
@@ -93,3 +109,12 @@ class BackendActions:
         """Return the migration's statement that runs."""
         current = self._model.runs.current
         return one_line(current.text) if current is not None else ""
+
+
+def _effects(backend: Backend) -> list[Line]:
+    """Return what cancelling a statement would not do."""
+    if (backend.state or "").startswith("idle"):
+        return [
+            line("It has no statement now, so that cancelling changes nothing: it keeps its locks. K terminates it.")
+        ]
+    return [line("Its statement fails; its connection stays. Locks are released when its transaction ends.")]

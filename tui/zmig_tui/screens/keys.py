@@ -131,6 +131,13 @@ LOOKING = [
         id="look.events",
         show=False,
     ),
+    Binding(
+        "w",
+        "waits",
+        "Who waits",
+        tooltip="Who blocks the run, who waits for it, and keys that end them",
+        id="look.waits",
+    ),
     Binding("l", "log", "Log", tooltip="Everything that was heard of the run", id="look.log", show=False),
     Binding(
         "f",

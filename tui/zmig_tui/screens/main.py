@@ -33,6 +33,7 @@ from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
 from zmig_tui.screens.decisions import Decisions
 from zmig_tui.screens.prompts import Prompts
+from zmig_tui.screens.wait_tree import WaitTreeScreen
 from zmig_tui.text import line
 from zmig_tui.widgets.detail_pane import DetailPane
 from zmig_tui.widgets.filter_field import FilterField
@@ -412,6 +413,10 @@ class MainScreen(Screen[None]):
             return
         text = [*run.log, *plan_text.problem_lines(run.problems, self.model.hints)]
         self.prompts.read(f"log: {run.verb}", text or [line("only its own process hears what it says")])
+
+    def action_waits(self) -> None:
+        """Show who waits for whom."""
+        self.prompts.open(WaitTreeScreen(self.model, self.prompts, self.backends, cancel_run=self.action_cancel))
 
     def action_follow(self) -> None:
         """Keep the cursor on the running migration, or stop that."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual.app import App
+    from textual.screen import Screen
 
     from zmig_tui.models.console import ConsoleModel
 
@@ -44,6 +45,10 @@ class Prompts:
     def read(self, title: str, lines: Sequence[Line], *, tone: Tone = Tone.ACCENT) -> None:
         """Show a text until it is closed."""
         self._app.push_screen(TextDialog(title, lines, tone=tone))
+
+    def open(self, screen: Screen[None]) -> None:
+        """Show another screen until it is left."""
+        self._app.push_screen(screen)
 
     def confirm(self, title: str, lines: Sequence[Line], agreed: Callable[[], None], *, is_destructive: bool) -> None:
         """Ask; in production enter does not agree, and what is destructive asks for the database's name."""
