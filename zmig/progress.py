@@ -121,7 +121,7 @@ class RoundFinished:
     total: int | None
     """How many rows there are in all, or about; None where that is not known."""
     rows_per_second: float
-    """Of this attempt, pauses included."""
+    """Of the last 20 rounds of this attempt; an operator's pauses do not count."""
     seconds_left: float | None
 
 

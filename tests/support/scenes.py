@@ -19,6 +19,7 @@ from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.details import Detail, File
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.models.run import Run, advance
+from zmig_tui.models.run_tracker import RunTracker
 from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys
 from zmig_tui.screens.databases import DatabasesScreen
@@ -267,7 +268,8 @@ async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleAp
     async with app.run_test(size=size) as pilot:
         observation = scene.observation()
         made = rows.RowCache()(observation.status.migrations)
-        app.main.post_message(EventReceived(Observed(observation, made, columns.measure(made), None)))
+        seen = RunTracker(lambda _: scene.facts).follow(observation)
+        app.main.post_message(EventReceived(Observed(observation, made, columns.measure(made), None, seen=seen)))
         await settled(app, pilot)
         if scene.act is not None:
             await scene.act(app, pilot)

@@ -261,7 +261,7 @@ async def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psy
         connection.execute("select pg_advisory_unlock(1)")
         await zmig.until_states(one="done")
         await zmig.until(lambda: " 2 │ select 'xxx" in zmig.page)
-        await zmig.until_text("#panel", "✓ a run: 1 done")
+        await zmig.until_text("#panel", "✓ a run by ")
     run.join()
 
 
@@ -278,7 +278,7 @@ async def test_a_run_elsewhere_that_fails_between_two_looks_is_not_called_done(
         await zmig.until_text("#panel", "statement 1 of 1")
         connection.execute("select pg_advisory_unlock(1)")
         await zmig.until_states(one="done", two="failed")
-        await zmig.until_text("#panel", "✗ a run: failed")
+        await zmig.until_text("#panel", ": 1 done, then failed")
         assert '`two`: relation "nowhere" does not exist' in zmig.texts("#panel")
         assert zmig.main.row is not None
         assert zmig.main.row.name == "two"
@@ -327,10 +327,13 @@ async def test_rounds_are_told_paused_and_resumed_here_and_in_another_console(
         await zmig.until_text("#panel", "‖ waits between two rounds: paused")
         await other.until_text("#panel", "paused by")
         assert "of 1,000 rows" in zmig.texts("#panel")
-        assert "left" in zmig.texts("#panel")
+        for each in (zmig, other):
+            await each.until(lambda each=each: " left" not in each.texts("#panel") and "z Resume" in each.screen_text)
         await zmig.press("z")
+        await other.until_text("#panel", " left")
+        await other.until(lambda: "z Pause" in other.screen_text)
         await zmig.until_states(one="done")
-        await other.until_text("#panel", "✓ a run: 1 done")
+        await other.until_text("#panel", "✓ a run by ")
     assert [kind for _, kind in _facts(shop) if kind in ("paused", "resumed")] == ["paused", "resumed"]
 
 

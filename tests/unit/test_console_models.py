@@ -11,6 +11,7 @@ from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.details import RunningStatement, Tab
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.models.rows import Order, RowCache
+from zmig_tui.models.run_tracker import RunTracker
 from zmig_tui.models.table import TableModel
 from zmig_tui.screens import keys
 
@@ -44,10 +45,11 @@ def model(clock: Clock) -> ConsoleModel:
     return ConsoleModel("prod.yaml", KeyHints(CommandLine("prod.yaml"), keys.KEYS), clock)
 
 
-def _observe(model: ConsoleModel, scene: Scene, *, is_running: bool = False) -> bool:
+def _observe(model: ConsoleModel, scene: Scene, *, is_running: bool = False, tracker: RunTracker | None = None) -> bool:
     observation = scene.observation()
     rows = RowCache()(observation.status.migrations)
-    return model.observe(observation, rows, columns.measure(rows), None, is_running=is_running)
+    seen = (tracker or RunTracker(lambda _: scene.facts)).follow(observation)
+    return model.observe(observation, rows, columns.measure(rows), None, is_running=is_running, seen=seen)
 
 
 def test_a_table_shows_the_rows_that_pass_its_filter_in_its_order() -> None:
@@ -93,15 +95,18 @@ def test_that_a_database_is_away_leaves_what_was_observed_on_the_screen(model: C
 
 
 def test_a_run_in_another_process_is_followed_until_it_fails(model: ConsoleModel) -> None:
-    assert not _observe(model, scenes.blocked())
+    tracker = RunTracker(lambda _: scenes.blocked().facts)
+    assert not _observe(model, scenes.blocked(), tracker=tracker)
     runs = model.runs
     assert runs.shown is runs.remote is not None
     assert runs.is_following
     assert model.running_name == "011_orders_by_customer"
     assert [blocker.pid for blocker in runs.blockers.blockers] == [4690, 4655]
-    assert _observe(model, replace(scenes.blocked(), holder=None, work=None))
+    assert _observe(model, replace(scenes.blocked(), holder=None, work=None), tracker=tracker)
     assert runs.shown is not None
-    assert [problem.message for problem in runs.shown.problems] == ["`011_orders_by_customer`: it is stuck"]
+    assert [problem.message for problem in runs.shown.problems] == [
+        "`011_orders_by_customer`: it is stuck: its run ended without a word"
+    ]
     assert not runs.is_following
 
 

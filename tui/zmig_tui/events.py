@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
+from zmig_tui.models.run_tracker import SeenRuns
 
 if TYPE_CHECKING:
     from dataclasses import KW_ONLY
@@ -35,6 +36,8 @@ class Observed:
     _: KW_ONLY
     refusals: tuple[Refusal, ...] = ()
     """What forbids an apply, as far as the states of migrations say."""
+    seen: SeenRuns = field(default_factory=SeenRuns)
+    """The runs that facts show."""
 
 
 @valueclass

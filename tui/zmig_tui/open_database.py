@@ -39,7 +39,15 @@ class OpenDatabase:
             case Observed():
                 model.runs.advance(self.controller.take_progress())
                 is_running = self.controller.is_running
-                model.observe(event.observation, event.rows, event.widths, event.position, is_running=is_running)
+                model.observe(
+                    event.observation,
+                    event.rows,
+                    event.widths,
+                    event.position,
+                    is_running=is_running,
+                    refusals=event.refusals,
+                    seen=event.seen,
+                )
             case ObservationFailed():
                 model.note_failure(event.problems, is_unreachable=event.is_unreachable)
             case RunAttached():

@@ -11,6 +11,7 @@ from zmig_tui import detail_reader
 from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed
 from zmig_tui.models import columns
 from zmig_tui.models.rows import RowCache, refusing_keys
+from zmig_tui.models.run_tracker import RunTracker
 from zmig_tui.run_process.problems import internal
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Poller:
         self._send = send
         self._is_running = is_running
         self._row_cache = RowCache()
+        self._tracker = RunTracker(watcher.run_facts)
         self._entries: Sequence[Entry] = ()
         self._rows: tuple[Row, ...] = ()
         self._widths = columns.Widths()
@@ -93,8 +95,12 @@ class Poller:
             self._rows = self._row_cache(self._entries, refusing_keys(self._refusals))
             self._widths = columns.measure(self._rows)
         is_running = self._is_running()
+        try:
+            seen = self._tracker.follow(observation)
+        except ZmigError as error:
+            return self._send_failure(error)
         position = None if is_running else detail_reader.running_position(observation)
-        self._send(Observed(observation, self._rows, self._widths, position, refusals=self._refusals))
+        self._send(Observed(observation, self._rows, self._widths, position, refusals=self._refusals, seen=seen))
         if self._is_detail_due():
             self.send_detail()
         pause = _BUSY_SECONDS if is_running or observation.status.holder is not None else _IDLE_SECONDS

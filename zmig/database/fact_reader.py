@@ -122,6 +122,21 @@ class FactReader:
         query = f"select {_COLUMNS} from {self._events} where {own} order by position desc limit {literal(most)}"
         return list(self._read(query))[::-1]
 
+    def facts_of_run(
+        self, run_id: str, *, first: int, last: int | None, own_types: str, other_types: str, most: int
+    ) -> list[Fact]:
+        """Return the last facts of a run from position `first` to `last`, at most so many, in order of position.
+
+        `own_types` are the types of facts of the run's own, `other_types` those of facts of anybody, as SQL.
+        """
+        end = "" if last is None else f"and position <= {literal(last)}"
+        query = (
+            f"select {_COLUMNS} from {self._events} where position >= {literal(first)} {end} "
+            f"and aggregate_type = 'migration' and (event_type = any({own_types}) and run_id = {literal(run_id)} "
+            f"or event_type = any({other_types})) order by position desc limit {literal(most)}"
+        )
+        return list(self._read(query))[::-1]
+
     def latest_facts(self) -> Iterator[Fact]:
         """Yield the latest fact of each kind of each migration, which is all that folding needs."""
         yield from self._read(f"select {_COLUMNS} from {self._events} where {self._is_latest(_KIND)}")

@@ -13,6 +13,7 @@ from psycopg.adapt import Buffer, Loader
 
 from zmig.batches import batch, selection, side_queries, timestamps
 from zmig.batches.batch import Answer, Reached, Touched
+from zmig.batches.rate import RoundRate
 from zmig.context import Round
 from zmig.database import wire
 from zmig.errors import Problem, ZmigError
@@ -58,8 +59,7 @@ class Batched:
         self._throttle = Throttle(session, attempt, max_lag_seconds=settings.max_lag_seconds)
         self._reached_yet = start.reached if start is not None else None
         """How far it is; None until the first attempt has begun its first round."""
-        self._rows_before = 0
-        self._began = time.monotonic()
+        self._rate = RoundRate(0, time.monotonic())
         self._round: Round | None = None
         """The one that Python code is in."""
         self._running: Statement | None = None
@@ -166,8 +166,8 @@ class Batched:
             total = None if self._settings.total is None else self._ask_total(self._settings.total)
             reached = Reached(self._settings.start, total=total)
         self._reached_yet = replace(reached, key=key)
-        self._rows_before, self._began = reached.rows, time.monotonic()
         self._throttle.wait()
+        self._rate = RoundRate(reached.rows, time.monotonic())
 
     def _ask_total(self, query: str) -> int:
         self._session.send(*envelope.open_sql(self._session, self._attempt))
@@ -260,7 +260,7 @@ class Batched:
         self._report()
         if self._settings.pause_seconds:
             self._session.interrupts.sleep(self._settings.pause_seconds)
-        self._throttle.wait(row)
+        self._rate.leave_out(self._throttle.wait(row))
 
     def _commit(self) -> Row | None:
         """Commit a round; return what the gate asks for, unless there is a pause to be over first.
@@ -295,11 +295,11 @@ class Batched:
         self._reached_yet = replace(before, cursor=cursor, rows=before.rows + done.rows, rounds=before.rounds + 1)
 
     def _report(self) -> None:
-        reached, seconds = self._reached, time.monotonic() - self._began
-        rate = (reached.rows - self._rows_before) / seconds if seconds else 0.0
-        left = None if reached.total is None or not rate else max(reached.total - reached.rows, 0) / rate
+        reached, rate = self._reached, self._rate
+        rate.add(reached.rows, time.monotonic())
+        left = rate.seconds_left(reached.total)
         self._session.observer(
-            RoundFinished(self._attempt.step, reached.rounds, reached.rows, reached.total, rate, left)
+            RoundFinished(self._attempt.step, reached.rounds, reached.rows, reached.total, rate.rows_per_second, left)
         )
 
     def _finish(self) -> None:

@@ -18,6 +18,7 @@ Row = tuple[str | None, ...]
 """What the gate's query returned, as the server writes it."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_PAUSED = "paused"
 
 _OPEN = f"""
 select
@@ -72,22 +73,25 @@ class Throttle:
         self.query = _OPEN.format(events=session.store.events, name=literal(name), types=array(spellings))
         """What to ask the server; it returns one row."""
 
-    def wait(self, row: Row | None = None) -> None:
+    def wait(self, row: Row | None = None) -> float:
         """Return once nothing holds the migration back; an interruption ends the wait.
 
-        `row` is what the query returned, where that was sent with something else.
+        `row` is what the query returned, where that was sent with something else. Return for how many seconds it was
+        an operator who held it back.
         """
-        began = time.monotonic()
+        began, paused = time.monotonic(), 0.0
         while (reason := self._reason(row or self._session.send_alone(self.query).last)) is not None:
-            row = None
-            self._session.observer(Held(self._attempt.step, reason, time.monotonic() - began))
+            row, looked = None, time.monotonic()
+            self._session.observer(Held(self._attempt.step, reason, looked - began))
             self._session.interrupts.sleep(_SECONDS_BETWEEN_LOOKS)
+            paused += time.monotonic() - looked if reason.startswith(_PAUSED) else 0.0
+        return paused
 
     def _reason(self, row: Row | None) -> str | None:
         assert row is not None
         said, written, replicas, seen, replayed = row
         paused = (said or "").removeprefix("migration.")
-        if paused.startswith("paused"):
+        if paused.startswith(_PAUSED):
             return paused
         if replicas == "0" or not self._max_lag_seconds:
             return None

@@ -16,6 +16,7 @@ from zmig.database import activity, lock_queue, table_estimates
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
+from zmig.database.run_reader import RunReader
 from zmig.database.store import Store
 from zmig.errors import ManifestError, ZmigError
 from zmig.facts import Run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from zmig.database.activity import Backend, BackendWork, Blocker
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.lock_queue import LockQueue
+    from zmig.database.run_reader import RunPage
     from zmig.database.schema_facts import Recorded
     from zmig.database.table_estimates import TableEstimate, TableName
     from zmig.database.tracking_check import Inspection
@@ -80,6 +82,8 @@ class Observation:
     """The server's clock."""
     new_facts: tuple[Fact, ...] = ()
     """Facts that have become visible since the last observation, in order of position."""
+    is_fresh: bool = False
+    """Whether it is the first observation over its connection: `new_facts` are then the latest ones of all."""
     work: BackendWork | None = None
     """What the backend that holds the run's lock is doing."""
     queue: LockQueue | None = None
@@ -153,6 +157,19 @@ class Watcher:
         """Return about how large tables are, of those of these that exist. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: table_estimates.read(session.connection, names))
+
+    def run_facts(self, run_id: str, *, first: int | None = None, last: int | None = None) -> list[Fact]:
+        """Return what a run has recorded from position `first` to `last`, oldest first. Raises like `poll`.
+
+        Without them it is looked for among the latest facts. With what the run did come the pauses of that time.
+        """
+        session = self._connected(self._files.require())
+        return session.guarded(lambda: session.runs.facts(run_id, first=first, last=last))
+
+    def runs(self, *, after: int | None = None, before: int | None = None) -> RunPage:
+        """Return the latest runs, or those between two positions, the newest first. Raises like `poll`."""
+        session = self._connected(self._files.require())
+        return session.guarded(lambda: session.runs.page(after=after, before=before))
 
     def cancel(self, backend: Backend) -> bool:
         """Cancel a backend's statement; return False when it is gone. Raises like `poll`."""
@@ -244,6 +261,10 @@ class _Session:
                     self.connection.close()
             raise
 
+    @property
+    def runs(self) -> RunReader:
+        return RunReader(self.connection, self._store)
+
     def facts(self, name: str, most: int) -> list[Fact]:
         return self._store.last_facts(name, most) if self._store.inspect().has_events else []
 
@@ -293,14 +314,14 @@ class _Session:
                 self.connection, self._store.events, snapshot, is_news=bool(self._facts.new)
             )
         work = activity.work(self.connection, holder.pid) if holder is not None else None
-        new_facts = tuple(self._facts.new)
-        self._facts.new.clear()
+        new_facts, is_fresh = self._facts.take_new()
         return Observation(
             made,
             project=loaded,
             server=self._target.host,
             now=inspection.now,
             new_facts=new_facts,
+            is_fresh=is_fresh,
             work=work,
             queue=self._queue.read(work),
             is_zombie=holder is not None and holder.is_orphaned,
@@ -401,7 +422,15 @@ class FollowedFacts:
         """The table that the facts are of; None where there is none."""
         self._forget()
 
+    def take_new(self) -> tuple[tuple[Fact, ...], bool]:
+        """Return what has become visible since the last call, and whether that is the latest ones of all."""
+        new, is_fresh = tuple(self.new), self._is_fresh
+        self.new.clear()
+        self._is_fresh = False
+        return new, is_fresh
+
     def _forget(self) -> None:
+        self._is_fresh = True
         self._follower = EventFollower(self._connection, self._store)
         self._unfounded: list[OrphanedRow] | None = None
 

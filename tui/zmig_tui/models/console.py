@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Environment
+from zmig_tui.models.run_tracker import SeenRuns
 from zmig_tui.models.runs import RunModel
 from zmig_tui.models.table import TableModel
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
+
+_NO_RUNS = SeenRuns()
 
 
 class ConsoleModel:
@@ -57,16 +60,18 @@ class ConsoleModel:
         *,
         is_running: bool,
         refusals: tuple[Refusal, ...] = (),
+        seen: SeenRuns = _NO_RUNS,
     ) -> bool:
         """Take an observation over; return whether a run of another process has just failed.
 
-        `is_running` is whether a run of this console is in progress.
+        `refusals` are what forbids an apply, `seen` the runs that facts show. `is_running` is whether a run of this
+        console is in progress.
         """
         self.observation, self.refusals = observation, refusals
         self.problems = observation.manifest_problems
         self.unreachable_since = None
         self.table.replace(rows, widths)
-        return self.runs.observe(observation, position, is_own_in_progress=is_running)
+        return self.runs.observe(observation, position, seen, is_own_in_progress=is_running)
 
     def note_failure(self, problems: tuple[Problem, ...], *, is_unreachable: bool) -> None:
         """Note why nothing could be observed: the database does not answer, or the manifest cannot be used."""

@@ -15,12 +15,14 @@ from zmig.progress import (
     RoundFinished,
     RunStarted,
     StatementStarted,
+    StepFailed,
     StepFinished,
     StepSkipped,
     StepStarted,
 )
 from zmig.valueclass import replace, valueclass
 from zmig_tui.models import batch_progress as rounds
+from zmig_tui.models.recorded_run import setback
 from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
@@ -58,6 +60,12 @@ class CurrentStep:
     """How far a batched migration is."""
     held: str = ""
     """Why its next round waits."""
+    tries: int = 1
+    """Which of its tries in this run it is, and the next one while that is waited for."""
+    most_tries: int | None = None
+    """How many there are at most, where that is known."""
+    setback: str = ""
+    """Why the attempt before the next one failed, while that is waited for."""
     retry_at: float | None = None
     is_rollback: bool = False
     lock_timeout_seconds: float | None = None
@@ -87,6 +95,8 @@ class Run:
     ended: float | None = None
     outcome: str = ""
     is_remote: bool = False
+    who: str = ""
+    """Who ran it, and where, if that was not this console."""
     run_id: str | None = None
     """What facts call it; None where that is not known."""
     is_cancelling: bool = False
@@ -128,6 +138,8 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
         case LockWaiting():
             return replace(run, waiting=progress)
         case StepStarted(step=step):
+            before = run.current
+            is_again = before is not None and before.name == step.migration.name
             current = CurrentStep(
                 step.migration.name,
                 step.migration.version,
@@ -136,11 +148,15 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
                 statements=progress.statements,
                 is_rollback=step.direction is Direction.ROLLBACK,
                 lock_timeout_seconds=step.migration.settings.lock_timeout_seconds or None,
+                tries=before.tries if before is not None and is_again else 1,
+                most_tries=before.most_tries if before is not None and is_again else None,
             )
             return replace(run, current=current, finished=progress.number - 1, total=progress.total)
         case StepFinished() | StepSkipped():
             return replace(run, current=None, finished=progress.number, total=progress.total)
-        case StatementStarted() | Reported() | RetryScheduled() | RoundFinished() | Held():
+        case (
+            StepFailed(will_retry=True) | StatementStarted() | Reported() | RetryScheduled() | RoundFinished() | Held()
+        ):
             return replace(run, current=_moved(run.current, progress, now))
         case _:
             return run
@@ -148,12 +164,15 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
 
 def _moved(
     current: CurrentStep | None,
-    progress: StatementStarted | Reported | RetryScheduled | RoundFinished | Held,
+    progress: StepFailed | StatementStarted | Reported | RetryScheduled | RoundFinished | Held,
     now: float,
 ) -> CurrentStep | None:
     if current is None:
         return None
     match progress:
+        case StepFailed():
+            why = progress.problem.message.removeprefix(f"migration `{current.name}` failed: ")
+            return replace(current, setback=setback(why, progress.blocked_by), text="")
         case StatementStarted():
             return replace(
                 current,
@@ -163,6 +182,7 @@ def _moved(
                 text=progress.text,
                 statement_began=now,
                 retry_at=None,
+                setback="",
             )
         case RoundFinished():
             return replace(current, rounds=rounds.from_progress(progress), held="")
@@ -171,7 +191,13 @@ def _moved(
         case Reported():
             return replace(current, text=progress.message, done=progress.done, total=progress.total)
         case RetryScheduled():
-            return replace(current, retry_at=now + progress.delay_seconds, text="")
+            return replace(
+                current,
+                retry_at=now + progress.delay_seconds,
+                tries=progress.attempt,
+                most_tries=progress.attempts,
+                text="",
+            )
 
 
 def log_line(saying: Saying) -> Line:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.progress import Progress
     from zmig.session.watcher import Observation
+    from zmig_tui.models.recorded_run import RecordedRun
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.run import CurrentStep
+    from zmig_tui.models.run_tracker import SeenRuns
 
 
 class RunModel:
@@ -35,14 +37,21 @@ class RunModel:
         """Whether the cursor stays on the running migration."""
         self.blockers = KnownBlockers()
         """Who was seen last to block a run."""
+        self._own_ids: set[str] = set()
+        """The runs that were this console's, of which its facts say nothing new."""
+        self._shown_end: RecordedRun | None = None
+        self._closed: str | None = None
+        """The run in another process that somebody has read the end of."""
 
     @property
     def shown(self) -> Run | None:
-        """The run that the panel shows: one in progress before one that is over, the console's own before another."""
+        """The run that the panel shows: one in progress, the console's own before another, else what ended last."""
         own, remote = self.own, self.remote
-        if own is not None and not own.is_over:
-            return own
-        return remote if remote is not None and not remote.is_over else own or remote
+        if own is None or remote is None:
+            return own or remote
+        if own.ended is None or remote.ended is None:
+            return own if own.ended is None else remote
+        return own if own.ended >= remote.ended else remote
 
     @property
     def current(self) -> CurrentStep | None:
@@ -75,6 +84,8 @@ class RunModel:
         for event, moment in progress:
             if self.own is not None and not self.own.is_over:
                 self.own = advance(self.own, event, moment)
+                if self.own.run_id is not None:
+                    self._own_ids.add(self.own.run_id)
 
     def mark_cancelling(self) -> None:
         """Note that the console's own run was asked to end."""
@@ -88,10 +99,17 @@ class RunModel:
 
     def clear(self) -> None:
         """Forget runs that are over."""
+        if self.remote is not None:
+            self._closed = self.remote.run_id
         self.own = self.remote = None
 
     def observe(
-        self, observation: Observation, position: StatementPosition | None, *, is_own_in_progress: bool
+        self,
+        observation: Observation,
+        position: StatementPosition | None,
+        seen: SeenRuns,
+        *,
+        is_own_in_progress: bool,
     ) -> bool:
         """Fold what was observed into the run of another process; return whether that run has just failed.
 
@@ -101,14 +119,27 @@ class RunModel:
         if is_own_in_progress:
             self.remote = None
             return False
-        before = self.remote
-        after = remote_run.remote_run(observation, self._clock(), position, before)
-        if after is None and before is not None and not before.is_over:
-            after = remote_run.ended_run(before, observation, self._clock())
-        self.remote = after if after is not None else before
-        if before is None and after is not None:
+        before, end_before = self.remote, self._shown_end
+        after = self.remote = self._observed(observation, position, seen, before)
+        if after is not None and not after.is_over and (before is None or before.run_id != after.run_id):
             self.follows = True
-        return after is not None and after is not before and after.has_failed
+        return after is not None and after.has_failed and self._shown_end is not end_before
+
+    def _observed(
+        self, observation: Observation, position: StatementPosition | None, seen: SeenRuns, before: Run | None
+    ) -> Run | None:
+        """Return the run of another process: the one in progress, else the one that ended last."""
+        now = self._clock()
+        running = remote_run.remote_run(observation, now, position, before, seen.current)
+        if running is not None and running.run_id not in self._own_ids:
+            return running
+        ended = seen.ended
+        if ended is None or ended.run_id in self._own_ids or ended.run_id == self._closed:
+            return None
+        if before is not None and before.is_over and before.run_id == ended.run_id and self._shown_end == ended:
+            return before  # as it was: the two clocks drift
+        self._shown_end = ended
+        return remote_run.ended_run(ended, observation, now)
 
     def running_statement(self, name: str) -> RunningStatement | None:
         """Return where the running statement begins, if it is one of the migration `name`."""

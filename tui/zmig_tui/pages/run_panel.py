@@ -47,8 +47,10 @@ def _title(run: Run, now: float, cells: int) -> Line:
     if run.is_over:
         tone, glyph = (Tone.BAD, "✗") if run.has_failed else (Tone.GOOD, "✓")
         right = line(span("l log   esc close ", Tone.QUIET))
+        who = f" by {run.who}" if run.who else ""
         left = line(
-            span(f" {glyph} {run.verb}: {run.outcome}", tone), span(f"  {words.clock(run.seconds(now))}", Tone.QUIET)
+            span(f" {glyph} {run.verb}{who}: {run.outcome}", tone),
+            span(f"  {words.clock(run.seconds(now))}", Tone.QUIET),
         )
         return spread(left, right, cells)
     where = " in another process" if run.is_remote else ""
@@ -74,26 +76,36 @@ def _body(run: Run, observation: Observation | None, now: float, hints: HintStyl
         yield line(span(f"   {narration.waiting_for(run.waiting.holder)}", Tone.WARN))
     if run.current is not None:
         yield from _current(run.current, now)
-    if observation is not None and observation.work is not None:
+    is_between_tries = run.current is not None and run.current.retry_at is not None
+    if observation is not None and observation.work is not None and not is_between_tries:
         tree = wait_tree.wait_tree(observation, run)
         waits = summary_line(tree, observation.work.backend.wait or "Lock") if tree.is_anybody_waiting else ()
         for shown in backend_view.backend_lines(observation.work, observation.now, waits):
             yield (Span("   "), *shown)
 
 
+def _tries(current: CurrentStep) -> list[str]:
+    """Return which try it is, of this run as far as that is known, else of all."""
+    if current.tries > 1 and current.most_tries is not None:
+        return [f"try {current.tries} of {current.most_tries}"]
+    return [f"attempt {current.attempt}"] if current.attempt > 1 else []
+
+
 def _current(current: CurrentStep, now: float) -> Iterator[Line]:
-    facts = [f"attempt {current.attempt}"] if current.attempt > 1 else []
+    facts = _tries(current)
     if current.statement is not None:
         number = narration.statement_number(current.statement, current.statements)
         facts.append(number + (f", line {current.line}" if current.line else ""))
     facts.append(words.clock(now - current.began))
     yield line("   ", span(current.name, Tone.STRONG), span(f"  {' · '.join(facts)}", Tone.QUIET))
     if current.retry_at is not None:
-        yield line(span(f"   ↻ {narration.TRIES_AGAIN_IN} {words.clock(current.retry_at - now + 0.9)}", Tone.WARN))
+        why = f"{current.setback}; " if current.setback else ""
+        again = f"{narration.TRIES_AGAIN_IN} {words.clock(current.retry_at - now + 0.9)}"
+        yield line(span(f"   ↻ {why}{again}", Tone.WARN))
     if current.held:
         yield line(span(f"   ‖ waits between two rounds: {current.held}", Tone.WARN))
     if current.rounds is not None:
-        yield (Span("   "), *batch_progress.batch_line(current.rounds))
+        yield (Span("   "), *batch_progress.batch_line(current.rounds, is_paused=current.is_paused))
     elif current.done is not None and current.total:
         numbers = f" {current.done / current.total:4.0%}  {current.done:,} of {current.total:,}  "
         yield line("   ", *bar(current.done / current.total, 24), numbers, span(current.text, Tone.QUIET))

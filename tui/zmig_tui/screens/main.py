@@ -214,11 +214,12 @@ class MainScreen(Screen[None]):
 
     def catch_up(self) -> bool:
         """Pass on to the model what came in; return whether that, or the time that passes, changes the screen."""
+        # First what the own run reports: what it has recorded may be observed before that.
+        progress = self.controller.take_progress()
+        self.model.runs.advance(progress)
         observed, self._pending = self._pending, None
         if observed is not None:
             self._observe(observed)
-        progress = self.controller.take_progress()
-        self.model.runs.advance(progress)
         is_clock_shown = self.model.runs.is_in_progress or self.model.unreachable_since is not None
         if not (observed or progress or is_clock_shown):
             return False
@@ -236,6 +237,7 @@ class MainScreen(Screen[None]):
             observed.position,
             is_running=self.controller.is_running,
             refusals=observed.refusals,
+            seen=observed.seen,
         )
         if is_changed:
             self._show_rows()
