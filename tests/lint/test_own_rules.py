@@ -255,6 +255,20 @@ def test_its_harmless_twin_is_not(found: Found, sql: str) -> None:
     assert [one for one in rules if one not in known] == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "begin " + "if true then " * 3000 + "null; " + "end if; " * 3000 + "end",
+        "begin " + "loop " * 1500 + "exit; " + "end loop; " * 1500 + "end",
+        "begin " * 1500 + "null; " + "end; " * 1499 + "end",
+    ],
+)
+def test_what_is_nested_deeper_than_anybody_reads_is_passed_over(found: Found, body: str) -> None:
+    do = f"do $$ {body} $$"
+    function = f"create function deep() returns void language plpgsql as $$ {body} $$;\nselect deep()"
+    assert (found(do), found(function)) == ([], [])
+
+
 def test_messages_have_the_names(found: Found) -> None:
     (cascade,) = [message for rule, message in found("drop table people cascade") if rule == "data/drop-cascade"]
     assert "the view `grown`" in cascade

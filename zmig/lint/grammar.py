@@ -108,7 +108,7 @@ class Grammar:
                 start, end = place_in_body(statement.text, body, message, context)
                 start, end = statement.start + start, statement.start + end
                 yield Remark("sql/syntax", message, "correct the function's body", file.source, start=start, end=end)
-        except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
+        except self._too_deep:  # postgast cannot read every tree that it builds; a tree is all that is asked for
             return
 
     def _check_queries(self, file: SqlFile, statement: FileStatement, body: Token) -> Iterator[Remark]:

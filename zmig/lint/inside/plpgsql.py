@@ -20,7 +20,7 @@ _MOST_NESTED = 50
 
 
 def parts(text: str, start: int, end: int) -> list[Part]:
-    """Return what a body in a text runs, in order; nothing of one that is not understood."""
+    """Return what a body in a text runs, in order; nothing of one that is not understood, or is nested too deep."""
     try:
         found = [*tokens(text[start:end])]
     except UnterminatedError:
@@ -29,7 +29,7 @@ def parts(text: str, start: int, end: int) -> list[Part]:
     reading = _Reading(text, shifted)
     try:
         reading.block(())
-    except _NotUnderstood:
+    except (_NotUnderstood, RecursionError):  # which is what nesting without an end comes to
         return []
     return reading.parts
 
