@@ -669,6 +669,46 @@ def compared(connection: psycopg.Connection, sql: str, base: Catalog, *, version
     return [f"{sql}\n    {told}" for told in differences(lint, server, children)]
 
 
+LISTED = """
+create table t (id int, kind text not null) partition by list (kind);
+create table t_rest partition of t default;
+"""
+NEW_OF_LIST = {
+    "'b'": [
+        "kind <> 'b'", "kind is not null and kind <> 'b'", "kind != 'b' and id > 0", "kind not in ('a', 'b')",
+        "kind <> 'c'", "kind = 'c'", "kind in ('c', 'd')", "kind in ('b', 'c')", "kind is null or kind <> 'b'",
+        "kind <> 'b' or id > 0", "not (kind is not null and kind = 'b')", "not (kind = 'b')", "id <> 5",
+    ],
+    "'b', 'c'": ["kind not in ('b', 'c')", "kind <> 'b'", "kind <> 'b' and kind <> 'c'", "kind = 'd'"],
+    "'b', null": ["kind <> 'b'", "kind is null or kind <> 'b'"],
+}  # fmt: skip
+
+
+def test_a_proof_that_rows_are_in_no_new_partition_is_one(connect: Callable[..., psycopg.Connection]) -> None:
+    connection = connect()
+    version = connection.info.server_version // 10000
+    told: list[str] = []
+    connection.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary or ""))
+    wrong: list[str] = []
+    for values, checks in NEW_OF_LIST.items():
+        for check in checks:
+            before = f"{LISTED} alter table t_rest add check ({check});"
+            new = f"create table t_new partition of t for values in ({values})"
+            connection.execute(f"begin; {before} set local client_min_messages = debug1".encode())
+            told.clear()
+            connection.execute(new.encode())
+            is_proved = any("implied by existing constraints" in message for message in told)
+            connection.execute("rollback")
+            known, _ = replayed(before + ROWS_OF_LIST, Catalog(), version=version)
+            _, effects = replayed(new, known, version=version)
+            if any(isinstance(one, Scans) for one in effects) is is_proved:
+                wrong.append(f"{check} for {values}: {'' if is_proved else 'not '}proved")
+    assert wrong == [], "\n".join(wrong)
+
+
+ROWS_OF_LIST = "insert into t values (1, 'z');"
+
+
 _COLUMNS = "id int, a int, c varchar(10)"
 STATES = {
     "plain": f"create table t ({_COLUMNS});",

@@ -125,7 +125,7 @@ class Comparison(NamedTuple):
     column: str
     operator: str
     constants: tuple[str, ...]
-    """As they are written; several of `in (...)`."""
+    """As they are written; several of `in (...)` and, after `<>`, of `not in (...)`."""
 
 
 class Expression:

@@ -285,9 +285,32 @@ def _excludes(default: Table, parent: Table, new_bound: Bound) -> bool:
     if column is None or new_bound.is_hash:
         return False
     if new_bound.values:
-        return False
+        is_never_null = default.is_never_null(column)
+        checks = _valid_checks(default)
+        return any(_lists_none(one, column, new_bound.values, is_never_null=is_never_null) for one in checks)
     (lower,), (upper,) = new_bound.lower, new_bound.upper
     return any(_is_outside(map(_plain, one.alternatives), column, lower, upper) for one in _valid_checks(default))
+
+
+def _lists_none(check: Expression, column: str, values: frozenset[str], *, is_never_null: bool) -> bool:
+    """Whether a check proves that a column has none of the values of a list."""
+    said = [one for one in check.comparisons if one.column == column]
+    others = frozenset(constant for one in said if one.operator == "<>" for constant in one.constants)
+    has_null, values = "null" in values, values - {"null"}
+    if values <= others or any(_is_another(one, values) for one in said):
+        return is_never_null or not has_null
+    arms = [*check.alternatives]
+    return (
+        bool(arms)
+        and not has_null
+        and all(one.column == column and (one.operator == "is null" or _is_another(one, values)) for one in arms)
+    )
+
+
+def _is_another(one: Comparison, values: frozenset[str]) -> bool:
+    if one.operator == "<>":
+        return values.issubset(one.constants)
+    return one.operator == "=" and values.isdisjoint(one.constants)
 
 
 def _is_outside(alternatives: Iterable[Comparison], column: str, lower: str, upper: str) -> bool:

@@ -23,8 +23,8 @@ PARTS_OF_TABLES: dict[int, ObjectKind] = {
     pg.OBJECT_POLICY: ObjectKind.POLICY,
     pg.OBJECT_RULE: ObjectKind.RULE,
 }
-_COMPARES = frozenset({"=", "<", "<=", ">", ">="})
-_SWAPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_COMPARES = frozenset({"=", "<>", "<", "<=", ">", ">="})
+_SWAPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def parse(text: str) -> pg.Node:
@@ -364,13 +364,13 @@ def _comparisons(node: pg.Node) -> Iterator[Comparison]:
         low, high = one.rexpr.list.items
         yield from _comparison(one.lexpr, ">=", low)
         yield from _comparison(one.lexpr, "<=", high)
-    elif one.kind == pg.AEXPR_IN and operator == "=" and one.rexpr.HasField("list"):
-        yield from _membership(one.lexpr, one.rexpr.list.items)
+    elif one.kind == pg.AEXPR_IN and one.rexpr.HasField("list"):
+        yield from _membership(one.lexpr, operator, one.rexpr.list.items)
     elif one.kind == pg.AEXPR_OP_ANY and operator == "=" and one.rexpr.HasField("a_array_expr"):
-        yield from _membership(one.lexpr, one.rexpr.a_array_expr.elements)
+        yield from _membership(one.lexpr, operator, one.rexpr.a_array_expr.elements)
 
 
-_NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "="}
 
 
 def _alternatives(node: pg.Node) -> list[Comparison] | None:
@@ -385,7 +385,10 @@ def _alternatives(node: pg.Node) -> list[Comparison] | None:
     if operator == pg.OR_EXPR:
         alternatives = [_alternatives(part) for part in parts]
         return None if None in alternatives else [one for some in alternatives for one in some or ()]
-    if operator == pg.NOT_EXPR and parts[0].HasField("bool_expr"):
+    if operator == pg.NOT_EXPR and not parts[0].HasField("bool_expr"):
+        only = _negated(parts[0])
+        return None if only is None else [only]
+    if operator == pg.NOT_EXPR:
         arms = parts[0].bool_expr.args if parts[0].bool_expr.boolop == pg.AND_EXPR else ()
         negated = [_negated(arm) for arm in arms]
         return None if not negated or None in negated else [one for one in negated if one is not None]
@@ -408,7 +411,7 @@ def _comparison(left: pg.Node, operator: str, right: pg.Node) -> Iterator[Compar
         yield Comparison(named, operator, (value,))
 
 
-def _membership(left: pg.Node, values: Iterable[pg.Node]) -> Iterator[Comparison]:
+def _membership(left: pg.Node, operator: str, values: Iterable[pg.Node]) -> Iterator[Comparison]:
     named, shown = column(left), [constant(one) for one in values]
     if named is not None and None not in shown:
-        yield Comparison(named, "=", tuple(one for one in shown if one is not None))
+        yield Comparison(named, operator, tuple(one for one in shown if one is not None))
