@@ -1,4 +1,4 @@
-"""The main states as pictures, at two sizes, against those that were looked at and found good.
+"""The main states as pictures, at two sizes and some at others, against those that were looked at and found good.
 
 `ZMIG_UPDATE_PICTURES=1 pytest tests/tui/test_pictures.py` draws them anew. The characters are compared always; the
 colours too, where Textual is the version that the pictures were made with, because others may draw them otherwise.
@@ -19,6 +19,7 @@ from tests.support.scenes import SCENES, shown
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZES = [(80, 24), (160, 44)]
+OTHERS = [("failed", (200, 60)), ("blocked", (200, 60)), ("running", (40, 10))]
 _VERSION = FOLDER / "textual-version"
 
 
@@ -34,8 +35,11 @@ def _without_serial_numbers(svg: str) -> str:
     return re.sub(r"terminal-\d+-", "terminal-", svg)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, size) for name in SCENES for size in SIZES), *OTHERS],
+    ids=lambda given: given if isinstance(given, str) else "x".join(map(str, given)),
+)
 def test_it_looks_as_it_did(name: str, size: tuple[int, int]) -> None:
     text, svg = asyncio.run(_drawn(name, size))
     stem = FOLDER / f"{name}-{size[0]}x{size[1]}"

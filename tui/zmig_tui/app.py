@@ -26,6 +26,7 @@ from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.main import MainScreen
 from zmig_tui.widgets import themes
+from zmig_tui.widgets.parts import LOW_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from zmig_tui.target import Target
 
 _WIDE_CELLS = 120
+_HUGE_CELLS = 180
 _READING_SECONDS = 0.4
 """Longer than a key takes that was on its way when a question came up, shorter than the question takes to be read."""
 _SECONDS_BETWEEN_TERMINAL_CHECKS = 1.0
@@ -83,7 +85,8 @@ class ConsoleApp(App[int]):
     CSS_PATH = "console.tcss"
     TITLE = "zmig"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {ActionCommands}
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide"), (_HUGE_CELLS, "-huge")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_ROWS, "-high")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(
         self,

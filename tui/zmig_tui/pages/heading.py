@@ -29,6 +29,7 @@ _ENVIRONMENT_TONES = {
     Environment.TEST: Tone.GOOD,
 }
 
+_URGENT = (Tone.WARN, Tone.BAD, Tone.ALARM)
 _LEAST_SERVER_CELLS = 12
 _MOST_IDS = 3
 _MOST_NAMES = 2
@@ -64,9 +65,12 @@ class Heading:
     is_read_only: bool = False
     """Whether nothing is changed from this console."""
 
-    def lines(self, cells: int) -> list[Line]:
-        """Return the heading in lines of `cells`."""
-        return [fitted(line, cells) for line in (self._first(cells), self._second(cells), self._third(cells))]
+    def lines(self, cells: int, *, most: int = 3) -> list[Line]:
+        """Return the heading in lines of `cells`; of two lines the second is what needs attention most."""
+        lines = [self._first(cells), self._second(cells), self._third(cells)]
+        if most < len(lines):
+            lines.pop(1 if any(piece.tone in _URGENT for piece in lines[2]) else 2)
+        return [fitted(line, cells) for line in lines]
 
     def _first(self, cells: int) -> Line:
         name = line(Span(" zmig ", Tone.MARK), span(" READ-ONLY ", Tone.WARN) if self.is_read_only else "")

@@ -1,10 +1,10 @@
-"""The pages about one migration, with their tabs on top."""
+"""The pages about one migration, with their tabs on top; several at once where there is room for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 
 from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models.details import Detail, RunningStatement, Tab
@@ -15,13 +15,43 @@ from zmig_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.events import Resize
 
     from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.rows import Row
 
 
+_ROWS_FOR_TWO = 45
+"""From this height on the file is under the overview."""
+_CELLS_FOR_TWO = 104
+"""From this width on the events are beside both."""
+
+
+class PageBelow(Vertical):
+    """Another page about the same migration, with its name above, where there is room for it."""
+
+    def __init__(self, tab: Tab, *, id: str) -> None:
+        super().__init__(id=id)
+        self.tab = tab
+
+    def compose(self) -> ComposeResult:
+        """Put the name above the page."""
+        yield Banner(classes="page-head")
+        yield Lines(classes="page-text")
+
+    def on_mount(self) -> None:
+        """Name the page."""
+        number = [*Tab].index(self.tab) + 1
+        self.query_one(Banner).show([line(span(f" {number} {self.tab.value}", Tone.QUIET))])
+
+    @property
+    def page(self) -> Lines:
+        """The text that is shown."""
+        return self.query_one(Lines)
+
+
 class DetailPane(Vertical):
-    """Shows one page about one migration."""
+    """Shows one page about one migration, and where there is room the file and the events besides its overview."""
 
     WRAPPED: ClassVar = {Tab.OVERVIEW, Tab.EVENTS}
 
@@ -38,11 +68,21 @@ class DetailPane(Vertical):
     def compose(self) -> ComposeResult:
         """Put the tabs above the page."""
         yield Banner(id="tabs")
-        yield Lines(id="page")
+        with Horizontal(id="pages"):
+            with Vertical(id="page-column"):
+                yield Lines(id="page")
+                yield PageBelow(Tab.FILE, id="page-under")
+            yield PageBelow(Tab.EVENTS, id="page-beside")
 
     def on_mount(self) -> None:
         """Show the tabs."""
         self._show_tabs()
+
+    def on_resize(self, event: Resize) -> None:
+        """Show as many pages as there is room for."""
+        self.set_class(event.size.height >= _ROWS_FOR_TWO, "-tall")
+        self.set_class(event.size.height >= _ROWS_FOR_TWO and event.size.width >= _CELLS_FOR_TWO, "-broad")
+        self._show_others(is_first=True)
 
     @property
     def page(self) -> Lines:
@@ -60,8 +100,9 @@ class DetailPane(Vertical):
             return self._detail is None or row.state is not before.state
         if at_once or row is None or self._detail is None:
             self._detail = None
-            self.page.show([line(span("…", Tone.QUIET))] if row is not None else [])
-            self.page.scroll_to(0, 0, animate=False)
+            for page in self.query(Lines):
+                page.show([line(span("…", Tone.QUIET))] if row is not None else [])
+                page.scroll_to(0, 0, animate=False)
         return self._detail is None
 
     def show(self, detail: Detail) -> None:
@@ -76,7 +117,7 @@ class DetailPane(Vertical):
         """Mark the statement that runs now, and keep it in sight."""
         if running != self._running_statement:
             self._running_statement = running
-            self._show_page(is_first=running is not None and running.tab is self.tab)
+            self._show_page(is_first=running is not None and running.tab in (self.tab, Tab.FILE))
 
     def turn_to(self, tab: Tab) -> None:
         """Show another page."""
@@ -89,15 +130,29 @@ class DetailPane(Vertical):
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
+        self._fill(self.page, self._detail, self.tab, is_first=is_first)
+        self._show_others(is_first=is_first)
+
+    def _show_others(self, *, is_first: bool) -> None:
+        """Show what there is room for besides the overview; each of the other pages takes all of it."""
+        for other, needed in ((self.query_one("#page-under", PageBelow), "-tall"), (self._beside, "-broad")):
+            other.display = self.tab is Tab.OVERVIEW and self.has_class(needed)
+            if other.display and self._detail is not None:
+                self._fill(other.page, self._detail, other.tab, is_first=is_first)
+
+    @property
+    def _beside(self) -> PageBelow:
+        return self.query_one("#page-beside", PageBelow)
+
+    def _fill(self, page: Lines, detail: Detail, tab: Tab, *, is_first: bool) -> None:
         hints = self._hints.beside(self._row)
-        lines = detail_pages.page_lines(self._detail, self.tab, hints, self._running_statement)
-        self.page.show(lines, wrap=self.tab in self.WRAPPED)
+        page.show(detail_pages.page_lines(detail, tab, hints, self._running_statement), wrap=tab in self.WRAPPED)
         if is_first:
-            marked = detail_pages.marked_line(self._detail, self.tab, self._running_statement)
+            marked = detail_pages.marked_line(detail, tab, self._running_statement)
             if marked is not None:
-                self.page.reveal(marked)
+                page.reveal(marked)
             else:
-                self.page.scroll_to(0, 0, animate=False)
+                page.scroll_to(0, 0, animate=False)
 
     def _show_tabs(self) -> None:
         shown: list[Span] = [Span(" ")]

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig_tui.models.console import ConsoleModel
 
+LOW_ROWS = 16
+"""On a lower screen the heading and the run take what they must, so that rows are left."""
 _RUN_LINES = range(4, 12)
+_LOW_RUN_LINES = 2
+_LOW_HEADING_LINES = 2
 
 
 class HeadingBar(Banner):
@@ -33,7 +37,11 @@ class HeadingBar(Banner):
             silent_seconds=model.silent_seconds,
             is_read_only=model.is_read_only,
         )
-        self.show(heading.lines(self.screen.size.width))
+        screen = self.screen.size
+        if screen.height < LOW_ROWS:
+            self.show(heading.lines(screen.width, most=_LOW_HEADING_LINES))
+        else:
+            self.show(heading.lines(screen.width))
 
 
 class ProblemList(Lines):
@@ -57,8 +65,9 @@ class RunPanel(Banner):
         run, screen = model.runs.shown, self.screen.size
         self.display = run is not None
         if run is not None:
-            height = min(max(screen.height // 5, _RUN_LINES.start), _RUN_LINES.stop)
-            now = model.clock()
-            self.show(
-                run_panel.panel_lines(run, model.observation, now, hints=model.hints, cells=screen.width, height=height)
+            is_low = screen.height < LOW_ROWS
+            height = _LOW_RUN_LINES if is_low else min(max(screen.height // 5, _RUN_LINES.start), _RUN_LINES.stop)
+            lines = run_panel.panel_lines(
+                run, model.observation, model.clock(), hints=model.hints, cells=screen.width, height=height
             )
+            self.show(lines[:_LOW_RUN_LINES] if is_low else lines)
