@@ -308,6 +308,15 @@ STATEMENTS = [
     "create or replace view names as select id, c, a from things",
     "create or replace view names as select id from things",
     "create or replace view more as select id, c from things",
+    "create or replace view names as select id, c::text as c from things",
+    "create or replace view names as select id, c::varchar(20) as c from things",
+    "create or replace view names as select a as id, c from things",
+    "create or replace view names as select id, c from things union all select id, name as c from parents",
+    "create view z as select id, c from things union all select id, note from others;"
+    " create or replace view z as select id, note::varchar as c from (select id::bigint, note from others) o",
+    "create view z as select id::int from things union all select id::bigint from others;"
+    " create or replace view z as select id from things",
+    "create or replace view more as select id::bigint as id, c from names",
     "refresh materialized view counted",
     "refresh materialized view concurrently counted",
     "truncate things",

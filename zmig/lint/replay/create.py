@@ -319,6 +319,7 @@ def view(replay: StatementReplay, statement: pg.ViewStmt) -> None:
         return
     replay.add_target(name)
     _need_same_columns(replay, before, columns)
+    _need_same_types(replay, before, made)
     replay.lock(name, LockMode.ACCESS_EXCLUSIVE)
     after = replace(made, made_by=before.made_by, triggers=before.triggers)
     replay.catalog.put(after)
@@ -340,6 +341,21 @@ def _need_same_columns(replay: StatementReplay, before: View, columns: tuple[str
         f"keep the columns in front, or write `drop view {before.name.name};` first",
         (before.ref,),
     )
+
+
+def _need_same_types(replay: StatementReplay, before: View, after: View) -> None:
+    """Raise StatementFails where a column of a view certainly would be of another type."""
+    for name, old in before.types.items() if replay.catalog.is_certain(before) else ():
+        new = after.types.get(name)
+        if new is None or not (old.is_built_in and new.is_built_in):
+            continue
+        if (old.name, old.is_array) != (new.name, new.is_array):
+            raise replay.fail(
+                FailureCause.REFUSED,
+                f"`create or replace view` cannot change the type of `{before.name.name}.{name}`",
+                f"cast it to what it is, or write `drop view {before.name.name};` first",
+                (before.ref,),
+            )
 
 
 def index(replay: StatementReplay, statement: pg.IndexStmt) -> None:

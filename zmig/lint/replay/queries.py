@@ -57,6 +57,14 @@ def read(select: pg.SelectStmt, replay: StatementReplay) -> Query:
     return query
 
 
+def _in_common(left: tuple[Output, ...], right: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Return the columns of two queries taken together, of a type where both have the same."""
+    others = [one.type for one in right] + [None] * len(left)
+    return tuple(
+        Output(one.name, one.type if one.type == other else None) for one, other in zip(left, others, strict=False)
+    )
+
+
 class _Reading:
     def __init__(self, replay: StatementReplay, query: Query) -> None:
         self._replay = replay
@@ -65,9 +73,8 @@ class _Reading:
     def select(self, select: pg.SelectStmt, tables: _Tables, outer: tuple[_Source, ...]) -> tuple[Output, ...] | None:
         tables = self._with(select.with_clause, tables, outer)
         if select.op in tree.SET_OPERATIONS:
-            outputs = self.select(select.larg, tables, outer)
-            self.select(select.rarg, tables, outer)
-            return outputs
+            left, right = (self.select(one, tables, outer) for one in (select.larg, select.rarg))
+            return None if left is None else _in_common(left, right or ())
         sources: list[_Source] = []
         for node in select.from_clause:
             self._from(node, tables, outer, sources)
