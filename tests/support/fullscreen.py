@@ -19,28 +19,40 @@ from tests.support.screen import Screen
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
 _WIDTH, _HEIGHT = 100, 30
 _PATIENCE_SECONDS = 120
+_ATTRIBUTES_QUESTION = b"\x1b[c"
 
 
 class FullScreen:
     """A `zmig tui` on a terminal of its own."""
 
     def __init__(
-        self, manifest: Path, *, is_controlling: bool = True, size: tuple[int, int] = (_WIDTH, _HEIGHT)
+        self,
+        manifest: Path,
+        *,
+        is_controlling: bool = True,
+        size: tuple[int, int] = (_WIDTH, _HEIGHT),
+        background: str = "rgb:1616/1818/1f1f",
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """With `is_controlling` the terminal is the process's own, and SIGHUP tells of its end; else nothing does."""
+        """`background` is what the terminal says of its own; empty where it says nothing.
+
+        With `is_controlling` the terminal is the process's own, and SIGHUP tells of its end; else nothing does."""
         # pytest-xdist tells a size of its own in the environment, which goes before the terminal's.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = inherited | {
+            "XDG_CONFIG_HOME": str(manifest.parent / "config"),
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            **(environ or {}),
         }
+        self._background = background
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(size), 0, 0))
         control = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); " if is_controlling else ""
@@ -61,6 +73,9 @@ class FullScreen:
     def _feed(self, data: bytes) -> bytes:
         self.written += data
         self.screen.feed(data)
+        if _ATTRIBUTES_QUESTION in data:
+            answer = f"\x1b]11;{self._background}\x1b\\" if self._background else ""
+            self.press(answer + "\x1b[?62;22c")
         return data
 
     def __enter__(self) -> Self:

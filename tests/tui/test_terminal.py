@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.color import Color
+from zmig_tui.widgets import themes
 
 from tests.support import backends
 from tests.support.fullscreen import FullScreen
@@ -14,6 +16,7 @@ from zmig.facts import EventType
 
 if TYPE_CHECKING:
     import psycopg
+    from textual.theme import Theme
 
     from tests.support.shop import Shop
 
@@ -77,6 +80,32 @@ def test_a_cursor_key_sends_little_over_a_slow_line(shop: Shop) -> None:
         assert len(terminal.written) - before <= 10 * 6000
         terminal.press("q")
         assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("background", "chosen", "ground"),
+    [
+        ("rgb:ffff/ffff/ffff", "", themes.LIGHT),
+        ("rgb:10/10/10", "", themes.DARK),
+        ("", "", themes.DARK),
+        ("rgb:ffff/ffff/ffff", '{"theme": "zmig-dark"}', themes.DARK),
+        ("rgb:ffff/ffff/ffff", "no JSON", themes.LIGHT),
+    ],
+)
+def test_the_theme_is_the_chosen_one_or_fits_the_terminal(
+    shop: Shop, background: str, chosen: str, ground: Theme
+) -> None:
+    shop.add(1, "one", "create table one ();")
+    kept = shop.path.parent / "config" / "zmig" / "console.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(chosen)
+    with FullScreen(shop.path, background=background) as terminal:
+        terminal.shows("· 1 pending", "a Apply")
+        colour = Color.parse(ground.background or "")
+        assert f"48;2;{colour.r};{colour.g};{colour.b}m".encode() in terminal.written
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert kept.read_text() == chosen
 
 
 def test_a_signal_cancels_the_run_records_that_and_ends(shop_that_waits: Shop, connection: psycopg.Connection) -> None:

@@ -15,12 +15,14 @@ from textual.app import App, SystemCommand
 from textual.message import Message
 
 from zmig.hints import command
+from zmig_tui import background, preferences
 from zmig_tui.controller import Controller
 from zmig_tui.events import RunEnded
 from zmig_tui.models import notice
 from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.open_database import OpenDatabase
+from zmig_tui.preferences import Preferences
 from zmig_tui.screens import keys
 from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.databases import DatabasesScreen
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.driver import Driver
     from textual.screen import Screen
+    from textual.theme import Theme
 
     from zmig_tui.events import ConsoleEvent
     from zmig_tui.models.notice import Title
@@ -95,14 +98,19 @@ class ConsoleApp(App[int]):
         controller: type[Controller] = Controller,
         reading_seconds: float = _READING_SECONDS,
         uses_processes: bool = True,
+        preferences: Preferences | None = None,
+        has_light_background: bool | None = None,
     ) -> None:
         """The first target is shown first.
 
         `clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
         `reading_seconds` is how long a question is on the screen before a key may agree to it. Without
-        `uses_processes` a run is done in a thread, and so ends with the console.
+        `uses_processes` a run is done in a thread, and so ends with the console. `preferences` are what was chosen
+        before; `has_light_background` is what the terminal says, if it does.
         """
         super().__init__()
+        self._preferences = preferences if preferences is not None else Preferences(None)
+        self._has_light_background = has_light_background
         self._clock = clock
         self._reading_seconds = reading_seconds
         self._is_terminating = False
@@ -139,7 +147,19 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""
-        themes.register(self, os.environ)
+        themes.register(
+            self,
+            os.environ,
+            chosen=self._preferences.text("theme"),
+            has_light_background=self._has_light_background,
+        )
+        fitting = self.theme
+
+        def keep(theme: Theme) -> None:
+            if self._preferences.text("theme") or theme.name != fitting:
+                self._preferences.keep("theme", theme.name)
+
+        self.theme_changed_signal.subscribe(self, keep)
         for database in self.databases[1:]:
             database.hide()
             database.controller.start()
@@ -311,7 +331,7 @@ class ConsoleApp(App[int]):
 
 def run(targets: Sequence[Target]) -> int:
     """Show the console until somebody quits; return the exit code."""
-    app = ConsoleApp(*targets)
+    app = ConsoleApp(*targets, preferences=preferences.of_user(os.environ), has_light_background=background.is_light())
     exit_code = app.run() or 0
     for database in app.databases:
         if database.controller.is_running:

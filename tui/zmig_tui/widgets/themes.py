@@ -43,14 +43,17 @@ LIGHT = Theme(
 )
 
 
-def register(app: App[int], environ: Mapping[str, str]) -> None:
-    """Make both themes known, and choose the one that fits the terminal, unless TEXTUAL_THEME names another."""
+def register(
+    app: App[int], environ: Mapping[str, str], *, chosen: str = "", has_light_background: bool | None = None
+) -> None:
+    """Make both themes known, and choose one: TEXTUAL_THEME's, else the one `chosen` before, else what fits.
+
+    `has_light_background` is what the terminal itself says; where it says nothing, COLORFGBG may.
+    """
     app.register_theme(DARK)
     app.register_theme(LIGHT)
-    named = environ.get("TEXTUAL_THEME", "")
-    is_light = environ.get("COLORFGBG", "").rpartition(";")[2] in {
-        "7",
-        "15",
-    }  # what the terminal says of its background
-    fitting = LIGHT.name if is_light else DARK.name
-    app.theme = named if named in app.available_themes else fitting
+    if has_light_background is None:
+        has_light_background = environ.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"}
+    fitting = LIGHT.name if has_light_background else DARK.name
+    named = [name for name in (environ.get("TEXTUAL_THEME", ""), chosen) if name in app.available_themes]
+    app.theme = named[0] if named else fitting
