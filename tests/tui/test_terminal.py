@@ -12,6 +12,7 @@ from zmig_tui.widgets import themes
 
 from tests.support import backends
 from tests.support.fullscreen import FullScreen
+from zmig.errors import MigrationFailed
 from zmig.facts import EventType
 
 if TYPE_CHECKING:
@@ -173,3 +174,22 @@ def test_a_console_at_rest_ends_with_its_terminal(shop: Shop) -> None:
         terminal.shows("· 1 pending", "a Apply")
         terminal.close()
         assert terminal.end() == HANGUP
+
+
+@pytest.mark.parametrize("statement", ["select 1;", f"do $$ begin raise '{'far too long ' * 20}'; end $$;"])
+def test_a_dialog_is_laid_out_before_it_is_seen(shop: Shop, statement: str) -> None:
+    shop.add(1, "one", statement)
+    if "raise" in statement:
+        with pytest.raises(MigrationFailed):
+            shop.migrator().migrate()
+    with FullScreen(shop.path) as terminal:
+        terminal.shows("version 0", "x Resolve")
+        corners: set[tuple[int, int]] = set()
+
+        def is_there(screen: str) -> bool:
+            corners.update((at, line.index("╭")) for at, line in enumerate(screen.split("\n")) if "╭" in line)
+            return "resolve one as" in screen and "esc" in screen.split("╰")[0].split("\n")[-2]
+
+        terminal.press("x")
+        terminal.until(is_there)
+        assert len(corners) == 1

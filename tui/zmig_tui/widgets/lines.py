@@ -63,6 +63,13 @@ class Lines(ScrollView, can_focus=True):
         """Scroll so that the line of this 0-based number is a third below the top."""
         self.scroll_to(y=max(0, number - self.size.height // 3), animate=False)
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines there are at a width, before the text was ever laid out to it."""
+        cells = width - self.scrollbar_gutter.width
+        if not self._wrap or cells <= 0:
+            return super().get_content_height(container, viewport, width)
+        return sum(1 for line in self._lines for _ in wrapped(line, cells))
+
     def on_resize(self, _event: Resize) -> None:
         """Wrap the text again."""
         self._arrange()
