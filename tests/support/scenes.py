@@ -625,7 +625,29 @@ def databases() -> Scene:
     return Scene(_history(8).all, act=act)
 
 
+def commands() -> Scene:
+    """The command palette, narrowed, beside a run in another process."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p", *"ro")
+
+    scene = blocked()
+    return replace(scene, act=act)
+
+
+def key_list() -> Scene:
+    """The help, on a failure."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("question_mark")
+
+    return replace(failed(), act=act)
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     scene.__name__: scene
-    for scene in (failed, file, running, rounds, blocked, waits, question, dry_run, away, drifted, databases)
+    for scene in (
+        *(failed, file, running, rounds, blocked, waits, question, dry_run, away, drifted, databases),
+        *(commands, key_list),
+    )
 }

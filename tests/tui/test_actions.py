@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import OptionList
 from zmig_tui.screens.dialogs import ConfirmDialog, PickDialog, QuitDialog, TextDialog
+from zmig_tui.screens.finder import FinderDialog
 
 from tests.support.console import console
 from zmig.database.lock import RunLock
@@ -78,7 +79,7 @@ async def test_what_is_agreed_to_is_seen_below_a_plan_of_any_length(shop: Shop, 
         assert "roll-back  m15" in zmig.screen_text
         await zmig.press(*["pagedown"] * 4)
         await zmig.until(lambda: "roll-back  m2" in zmig.screen_text)
-        await zmig.open(TextDialog, "escape", "question_mark")
+        await zmig.open(FinderDialog, "escape", "question_mark")
         await zmig.until(lambda: "esc Close" in zmig.screen_text)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import psycopg
 import psycopg.conninfo
 import pytest
-from zmig_tui.screens.dialogs import TextDialog
 
 from tests.support.console import console
 from tests.support.shop import APPLY, UNNOTICED
@@ -253,19 +252,6 @@ async def test_another_theme_changes_every_colour_at_once(shop: Shop) -> None:
         await zmig.until(lambda: "#c8d0e8" not in zmig.app.export_screenshot())
         assert "#c8d0e8" in dark
         assert "#16181f" not in zmig.app.export_screenshot()
-
-
-async def test_every_key_is_listed_and_the_palette_finds_them(shop: Shop) -> None:
-    shop.add(1, "one", "select 1;")
-    async with console(shop.path) as zmig:
-        text = await zmig.reading("question_mark")
-        assert "Apply everything that is pending" in text
-        assert "Terminate the backend" in text
-        await zmig.press("escape", "ctrl+p")
-        await zmig.until(lambda: zmig.top is not zmig.main)
-        await zmig.type("dry run")
-        await zmig.open(TextDialog, "enter")
-        assert "1 migration to run" in zmig.dialog()
 
 
 async def test_on_a_narrow_screen_the_detail_takes_the_tables_place(shop: Shop) -> None:

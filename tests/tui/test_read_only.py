@@ -10,10 +10,10 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from textual.command import CommandPalette
 from zmig_tui.controller import Controller
 from zmig_tui.events import ActionRefused
 from zmig_tui.screens import keys
+from zmig_tui.screens.finder import FinderDialog
 from zmig_tui.target import Target
 
 from tests.support import backends
@@ -83,10 +83,10 @@ async def _press_everything(zmig: Console) -> None:
             continue
         await zmig.press(binding.key)
         assert zmig.top is zmig.main, binding.key
-        await zmig.open(CommandPalette, "ctrl+p")
+        await zmig.open(FinderDialog, "ctrl+p")
         await zmig.type(binding.description)
         await zmig.press("enter")
-        await zmig.until(lambda: not isinstance(zmig.top, CommandPalette))
+        await zmig.until(lambda: not isinstance(zmig.top, FinderDialog))
         assert zmig.top is zmig.main, binding.key
 
 

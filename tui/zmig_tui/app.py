@@ -9,9 +9,9 @@ import signal
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.message import Message
 
 from zmig.hints import command
@@ -24,20 +24,17 @@ from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.open_database import OpenDatabase
 from zmig_tui.preferences import Preferences
 from zmig_tui.screens import keys
-from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.main import MainScreen
 from zmig_tui.widgets import themes
 from zmig_tui.widgets.parts import LOW_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from textual.actions import ActionParseResult
-    from textual.command import Provider
     from textual.dom import DOMNode
     from textual.driver import Driver
-    from textual.screen import Screen
     from textual.theme import Theme
 
     from zmig_tui.events import ConsoleEvent
@@ -87,7 +84,6 @@ class ConsoleApp(App[int]):
 
     CSS_PATH = "console.tcss"
     TITLE = "zmig"
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {ActionCommands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide"), (_HUGE_CELLS, "-huge")]  # noqa: RUF012 - as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_ROWS, "-high")]  # noqa: RUF012 - as Textual declares it
 
@@ -305,10 +301,12 @@ class ConsoleApp(App[int]):
         else:
             self.main.prompts.notify("q quits")
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Return Textual's own commands but for its way to quit; the main screen's key has the same name."""
-        commands = super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType] - a bare Screen
-        return (command for command in commands if command.callback != self.action_quit)
+    def action_command_palette(self) -> None:
+        """Open zmig's own palette; Textual's has other commands, and another look."""
+        if self.screen is self.main:
+            self.main.action_commands()
+        else:
+            self.main.prompts.notify("close this first: commands are the main screen's", is_warning=True)
 
     def _terminate(self, number: signal.Signals) -> None:
         """End as a signal asks: runs that were begun here are cancelled first, and what they left is recorded.

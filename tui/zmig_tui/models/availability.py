@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.planning.state import FindingCode, State
+from zmig.presentation import words
 from zmig.valueclass import valueclass
 from zmig_tui.models.wait_tree import is_anybody_waiting
 
@@ -78,13 +79,13 @@ def _rest(at: Situation) -> str | None:
         return "nothing is known of the database yet"
     if at.is_running:
         return "a run is under way; c cancels it"
-    return "a run is under way in another process; c cancels its statement" if at.is_anything_running else None
+    return "a run is under way in another process" if at.is_anything_running else None
 
 
 def _failed(at: Situation) -> str | None:
     if at.row is None or at.row.is_troubled:
         return _row(at)
-    return f"{at.row.name} is {at.row.state.value}: only a failed or stuck migration can be retried"
+    return f"{at.row.name} is {words.state(at.row.state)}: only a failed or stuck migration can be retried"
 
 
 def _any_failed(at: Situation) -> str | None:

@@ -229,11 +229,12 @@ def all_offers() -> list[Offer]:
     return [*found, more]
 
 
-_MOVING = (
-    ("↑ ↓ j k", "Move by one; page up and page down move by a screen, home and end to the edges"),
-    ("tab", "Go on to the next part of the screen"),
-    ("ctrl+p", "Find a command by its name; themes are there too"),
+MOVING = (
+    ("↑ ↓ j k", "Move", "by one; page up and page down move by a screen, home and end to the edges"),
+    ("tab", "Next part", "go on to the next part of the screen"),
+    ("ctrl+p", "Commands", "find a command, a migration or a theme by its name"),
 )
+"""Keys that every part of the screen has."""
 _KEY_CELLS = 10
 
 
@@ -242,7 +243,7 @@ def help_lines(bindings: Sequence[Binding]) -> list[Line]:
     lines = [
         _line(binding.key_display or binding.key, f"{binding.description}: {binding.tooltip}") for binding in bindings
     ]
-    moving = [_line(key, text) for key, text in _MOVING]
+    moving = [_line(key, f"{label}: {about}") for key, label, about in MOVING]
     return [*lines, EMPTY, *moving]
 
 

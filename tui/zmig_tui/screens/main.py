@@ -28,10 +28,11 @@ from zmig_tui.models.availability import Situation
 from zmig_tui.models.details import Tab
 from zmig_tui.models.offers import FILTERING, offers
 from zmig_tui.pages import plan_text
-from zmig_tui.screens import keys
+from zmig_tui.screens import keys, palette
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
 from zmig_tui.screens.decisions import Decisions
+from zmig_tui.screens.palette import KeyChoices
 from zmig_tui.screens.prompts import Prompts
 from zmig_tui.screens.wait_tree import WaitTreeScreen
 from zmig_tui.text import line
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.rows import Row
     from zmig_tui.screens.actions import ReportRun
+    from zmig_tui.screens.palette import Source
 
 _TICK_SECONDS = 0.25
 _PROCESSOR_SHARE = 0.03
@@ -83,6 +85,13 @@ class MainScreen(Screen[None]):
         self.actions = RunActions(app, controller, model, self.prompts, redraw=self.redraw, report_run=report_run)
         self.decisions = Decisions(controller, model, self.prompts)
         self.backends = BackendActions(controller, model, self.prompts)
+        self._key_choices = KeyChoices(self.run_action, self.why_not)
+        self.sources: list[Source] = [
+            self._key_choices.commands,
+            lambda: palette.migrations(self.model.table.rows, self._go_to),
+            lambda: palette.themes(app),
+        ]
+        """What the command palette lists."""
         self._pending: Observed | None = None
         """What was observed last, if the model does not know it yet."""
         self._draws_again_at = 0.0
@@ -476,5 +485,20 @@ class MainScreen(Screen[None]):
         self.controller.refresh(ask_repeatables=True)
 
     def action_help(self) -> None:
-        """List every key."""
-        self.prompts.read("keys", keys.help_lines([*keys.RUNNING, *keys.LOOKING]))
+        """List every key, those first that fit what goes on; typing narrows them, and enter does what is chosen."""
+        groups = self._key_choices.help(self.query_one(KeyBar).offers)
+        self.prompts.find("keys", list(groups), placeholder="type to narrow; enter does it")
+
+    def action_commands(self) -> None:
+        """Have a command, a migration or a theme found by its name."""
+        groups = [group for source in self.sources for group in source()]
+        self.prompts.find("commands", groups, placeholder="a command, a migration, a theme")
+
+    async def _go_to(self, row: Row) -> None:
+        """Put the cursor on a migration, whatever the table is narrowed to."""
+        if all(shown.key != row.key for shown in self.table.rows):
+            self._filter_by("")
+            self._close_filter()
+        places = {shown.key: at for at, shown in enumerate(self.table.rows)}
+        self.table.go_to(places.get(row.key, self.table.index), by_hand=True)
+        self.table.focus()

@@ -15,6 +15,7 @@ from zmig_tui.screens.dialogs import (
     TextDialog,
     WaitDialog,
 )
+from zmig_tui.screens.finder import FinderDialog
 from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from zmig_tui.models.console import ConsoleModel
+    from zmig_tui.models.finder import Choice, Group
 
 
 class Prompts:
@@ -77,6 +79,16 @@ class Prompts:
         """Ask what a migration is to be recorded as."""
         dialog = ResolveDialog(name, facts)
         self._app.push_screen(dialog, lambda resolution: decided(resolution) if resolution is not None else None)
+
+    def find(self, title: str, groups: Sequence[Group], *, placeholder: str) -> None:
+        """Have something found by its name, and do it."""
+
+        async def do(choice: Choice | None) -> None:
+            if choice is not None and choice.run is not None:
+                await choice.run()
+
+        if not any(isinstance(screen, FinderDialog) for screen in self._app.screen_stack):
+            self._app.push_screen(FinderDialog(title, groups, placeholder=placeholder), do)
 
     def ask_reason(self, title: str, facts: list[Line], decided: Callable[[str], None]) -> None:
         """Ask for the reason of a decision."""
