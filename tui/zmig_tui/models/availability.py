@@ -35,6 +35,8 @@ class Situation:
     """Whether there is a migration that somebody has to look at."""
     is_anything_open: bool = False
     """Whether there is something to close: the detail, the filter, or the panel of a run that is over."""
+    no_editor: str | None = None
+    """Why no editor can be opened; None where one can."""
 
     @property
     def is_anything_running(self) -> bool:
@@ -137,6 +139,15 @@ def _run(at: Situation) -> str | None:
     return None if at.has_run else "there was no run yet"
 
 
+def _file(at: Situation) -> str | None:
+    if at.row is None:
+        return _row(at)
+    migration = at.row.entry.migration
+    if migration is None:
+        return f"{at.row.name} is not declared any more, so its file is not known"
+    return f"{at.row.name} is defined in code" if migration.file is None else None
+
+
 def _open(at: Situation) -> str | None:
     return None if at.is_anything_open else "nothing is open that could be closed; q quits"
 
@@ -165,6 +176,7 @@ _TESTS: dict[str, tuple[Test, ...]] = {
     "waits": (_waits,),
     "detail": (_row,),
     "turn_to": (_row,),
+    "edit": (_file, lambda at: at.no_editor),
     "back": (_open,),
 }
 """What has to be true for an action, by its name; the first reason against it is the one that is said."""

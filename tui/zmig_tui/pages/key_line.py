@@ -32,7 +32,8 @@ class KeyLine:
 def key_line(offers: Sequence[Offer], cells: int, *, kept: int = 2) -> KeyLine:
     """Return keys in `cells`; the last `kept` ones stay however little room there is."""
     first, last = offers[: len(offers) - kept], offers[len(offers) - kept :]
-    room = cells - 1 - sum(_cells(offer) for offer in last)
+    # Nothing follows the last one.
+    room = cells - 1 + _GAP - sum(_cells(offer) for offer in last)
     chosen: list[Offer] = []
     for offer in first:
         if _cells(offer) > room:
@@ -47,7 +48,7 @@ def key_line(offers: Sequence[Offer], cells: int, *, kept: int = 2) -> KeyLine:
         spans += [span(offer.shown, Tone.ACCENT), span(f" {offer.label}", Tone.PLAIN), Span(" " * _GAP)]
         places.append((range(column, column + _cells(offer) - _GAP), offer))
         column += _cells(offer)
-    return KeyLine(tuple(spans), tuple(places))
+    return KeyLine(tuple(spans[:-1]), tuple(places))
 
 
 def _cells(offer: Offer) -> int:

@@ -95,7 +95,7 @@ CHANGING = frozenset(binding.action for binding in RUNNING) - {"plan"}
 """What a console that only reads does not do."""
 
 KEYS = {binding.action: binding.key for binding in RUNNING}
-"""The key of each action."""
+"""The key of each action that changes something."""
 
 LOOKING = [
     Binding(
@@ -137,6 +137,15 @@ LOOKING = [
         "Who waits",
         tooltip="Who blocks the run, who waits for it, and keys that end them",
         id="look.waits",
+        show=False,
+    ),
+    Binding(
+        "e",
+        "edit",
+        "Edit",
+        tooltip="Open the file in your editor, at the place of the failure or the one that is shown",
+        id="look.edit",
+        show=False,
     ),
     Binding("l", "log", "Log", tooltip="Everything that was heard of the run", id="look.log", show=False),
     Binding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
@@ -23,7 +24,7 @@ from zmig_tui.events import (
     RunAttached,
     RunEnded,
 )
-from zmig_tui.models import availability, rows
+from zmig_tui.models import availability, file_changes, rows
 from zmig_tui.models.availability import Situation
 from zmig_tui.models.details import Tab
 from zmig_tui.models.offers import FILTERING, offers
@@ -32,6 +33,7 @@ from zmig_tui.screens import keys, palette
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
 from zmig_tui.screens.decisions import Decisions
+from zmig_tui.screens.editing import FileEditor
 from zmig_tui.screens.palette import KeyChoices
 from zmig_tui.screens.prompts import Prompts
 from zmig_tui.screens.wait_tree import WaitTreeScreen
@@ -85,6 +87,7 @@ class MainScreen(Screen[None]):
         self.actions = RunActions(app, controller, model, self.prompts, redraw=self.redraw, report_run=report_run)
         self.decisions = Decisions(controller, model, self.prompts)
         self.backends = BackendActions(controller, model, self.prompts)
+        self.editor = FileEditor(app, self.prompts, os.environ, refresh=controller.refresh)
         self._key_choices = KeyChoices(self.run_action, self.why_not)
         self.sources: list[Source] = [
             self._key_choices.commands,
@@ -138,6 +141,7 @@ class MainScreen(Screen[None]):
             has_run=model.runs.shown is not None,
             is_anything_amiss=model.table.is_anything_amiss,
             is_anything_open=self._is_anything_open,
+            no_editor=self.editor.why_not,
         )
 
     @property
@@ -238,7 +242,8 @@ class MainScreen(Screen[None]):
 
     def _observe(self, observed: Observed) -> None:
         is_first = self.model.observation is None
-        is_changed = observed.rows is not self.model.table.rows
+        before = self.model.table.rows
+        is_changed = observed.rows is not before
         has_failed = self.model.observe(
             observed.observation,
             observed.rows,
@@ -250,6 +255,8 @@ class MainScreen(Screen[None]):
         )
         if is_changed:
             self._show_rows()
+            if changed := file_changes.changed_files(before, observed.rows):
+                self.prompts.notify(file_changes.sentence(changed, keys.KEYS))
         if is_first or (has_failed and self.model.runs.follows):
             self.table.go_to(rows.first_of_interest(self.table.rows))
 
@@ -415,6 +422,15 @@ class MainScreen(Screen[None]):
         elif run is not None and run.is_over:
             self.model.runs.clear()
             self.redraw()
+
+    def action_edit(self) -> None:
+        """Open the file that is looked at in the user's editor."""
+        migration = self.row.entry.migration if self.row is not None else None
+        if self.row is not None and migration is not None:
+            tab, line = self.detail.place
+            is_rollback = tab is Tab.ROLLBACK
+            file = migration.rollback_file if is_rollback else migration.file
+            self.editor.edit(self.row, file, line, is_rollback=is_rollback)
 
     def action_log(self) -> None:
         """Show everything that was reported of the run."""

@@ -127,6 +127,18 @@ class DetailPane(Vertical):
         self._show_tabs()
         self._show_page(is_first=True)
 
+    @property
+    def place(self) -> tuple[Tab, int | None]:
+        """Which file is looked at, and the line of it, 1-based: the one that is marked, else the first that is seen."""
+        tab = Tab.ROLLBACK if self.tab is Tab.ROLLBACK else Tab.FILE
+        top = round(self.page.scroll_offset.y)
+        if self._detail is None or (self._row is not None and self._detail.entry.name != self._row.entry.name):
+            return tab, None
+        marked = detail_pages.marked_line(self._detail, tab, self._running_statement)
+        if marked is not None:
+            return tab, marked + 1
+        return tab, top + 1 if tab is self.tab and top else None
+
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
