@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from zmig_tui.run_process import places
+from zmig_tui.run_process.messages import Hello
 from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 
 from tests.support import backends, run_processes
@@ -230,6 +233,58 @@ async def test_where_there_can_be_no_process_the_run_is_done_in_the_console(
         await zmig.agree_to("a")
         await zmig.until_text("#panel", "✓ apply: 1 done")
         assert any("this run ends with the console: its process did not start" in toast for toast in zmig.toasts)
+
+
+async def test_a_run_of_another_version_is_left_to_facts(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+    listening = places.listen(places.identity(shop.path, None, os.environ))
+    assert listening is not None
+    with listening[0] as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(Hello("0.0.1", 4711, "token", "apply", 3, 0.0).line())
+                connection.recv(1)
+
+        with ThreadPoolExecutor() as threads:
+            answered = threads.submit(answer)
+            async with console(shop.path, uses_processes=True) as zmig:
+                await zmig.until(lambda: zmig.toasts)
+                assert zmig.toasts == ["a run of zmig 0.0.1 goes on in process 4711; facts show it"]
+                assert not zmig.app.controller.is_running
+            answered.result()
+    listening[1].unlink()
+
+
+def test_a_console_that_reads_nothing_holds_up_neither_the_run_nor_others(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    talk = "do $$ begin for n in 1..20000 loop raise notice '% %', n, repeat('x', 1500); end loop; end $$;"
+    shop.add(1, "one", f"select pg_advisory_lock(1);\n{talk}\n", lock_timeout="10min")
+    connection.execute("select pg_advisory_lock(1)")
+    with FullScreen(shop.path) as terminal:
+        terminal.shows("· 1 pending", "a Apply")
+        terminal.press("a")
+        terminal.agree()
+        terminal.shows("statement 1 of 2")
+        process = run_processes.pid(shop.path)
+        (path,) = places.sockets(places.identity(shop.path, None, os.environ))
+        deaf = places.connect(path)
+        assert deaf is not None
+        with deaf:
+            connection.execute("select pg_advisory_unlock(1)")
+            terminal.shows("✓ apply: 1 done")
+            run_processes.wait_for_end(shop.path, process)
+    assert _last(shop) == ("done", None)
+
+
+def test_a_process_of_another_account_is_not_spoken_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert places.is_own(ours)
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert not places.is_own(ours)
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(

@@ -151,9 +151,8 @@ class Controller:
 
     def run(self, request: Request, plan: Plan) -> bool:
         """Run a plan that was agreed to; return whether that begins."""
-        if self._refuses(request.title):
+        if self._refuses(request.title) or not self._run.announce(request):
             return False
-        self._run.announce(request)
         self._engine_thread.put(lambda: self._run.begin(request, plan))
         return True
 

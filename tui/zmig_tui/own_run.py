@@ -75,6 +75,7 @@ class OwnRun:
         self._starter = starting.Starter()
         self._progress: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
         self._run: _Run | None = None
+        self._claiming = threading.Lock()
         self._attachment: Attachment | None = None
         self._found: tuple[_Run, Attachment] | None = None
         """A run that was found, and that nobody listens to yet."""
@@ -118,9 +119,17 @@ class OwnRun:
         if self._uses_processes:
             self._starter.prepare()
 
-    def announce(self, request: Request) -> None:
-        """Count as running from now on: the engine's thread is about to begin."""
-        self._run = _Run(request.title, is_begun_here=True)
+    def announce(self, request: Request) -> bool:
+        """Count as running from now on, as the engine's thread is about to begin; False where a run goes on already."""
+        return self._claim(_Run(request.title, is_begun_here=True))
+
+    def _claim(self, run: _Run) -> bool:
+        """Make a run the one in progress, unless there is another: one may be begun and one found at the same time."""
+        with self._claiming:
+            if self._run is not None:
+                return False
+            self._run = run
+            return True
 
     def begin(self, request: Request, plan: Plan) -> None:
         """Run a plan that was agreed to, and announced. In the engine's thread."""
@@ -212,8 +221,8 @@ class OwnRun:
             return
         found = [one for one in map(self._attached, places.sockets(identity)) if one is not None]
         found.sort(key=lambda one: one.began)
-        if found and not self.is_running:
-            self._take(found.pop())
+        if found and self._take(found[-1]):
+            found.pop()
         for other in found:
             other.leave()
 
@@ -250,15 +259,19 @@ class OwnRun:
             return None
         return attached
 
-    def _take(self, attached: Attachment) -> None:
+    def _take(self, attached: Attachment) -> bool:
+        """Make a run that was found the one in progress, unless there is another."""
         hello = attached.hello
         assert hello is not None
-        self._run = run = _Run(hello.title, is_begun_here=False)
+        run = _Run(hello.title, is_begun_here=False)
         run.outlives = True
         run.cancel_with(attached.cancel)
+        if not self._claim(run):
+            return False
         self._attachment = attached
         self._found = run, attached
         self._send(RunAttached(hello.title, hello.steps, attached.began))
+        return True
 
     def listen_to_found(self) -> None:
         """Pass on what a run that was found reports: whoever takes that has heard of the run."""

@@ -40,10 +40,10 @@ class Attachment:
 
     def greet(self) -> Hello | None:
         """Wait for what the process says first, and return it; None where it says nothing of the kind."""
-        self._connection.settimeout(_SECONDS_TO_SAY_HELLO)
-        try:
+        line = None
+        with contextlib.suppress(OSError):  # this console has left
+            self._connection.settimeout(_SECONDS_TO_SAY_HELLO)
             line = self._line()
-        finally:
             self._connection.settimeout(None)
         self.hello = hello = Hello.parse(line) if line is not None else None
         if hello is not None:
