@@ -41,8 +41,8 @@ from zmig.presentation.hints import CommandLine
 from zmig_tui.target import Target
 from zmig_tui.web.serve import serve
 with reserved_port() as port:  # tests beside this one would try the same first port
-    hints = CommandLine(sys.argv[1])
-    sys.exit(serve([Target(Path(sys.argv[1]), None, hints, {})], hints=hints, port=port))
+    targets = [Target(Path(one), None, CommandLine(one), {}) for one in sys.argv[1:]]
+    sys.exit(serve(targets, hints=targets[0].hints, port=port))
 """
 _PATIENCE_SECONDS = 120
 
@@ -50,10 +50,10 @@ _PATIENCE_SECONDS = 120
 class Served:
     """A `zmig tui --web` in a process of its own."""
 
-    def __init__(self, manifest: Path) -> None:
+    def __init__(self, *manifests: Path) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(manifest)],
+            [sys.executable, "-c", _SERVE, *map(str, manifests)],
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
@@ -79,8 +79,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def _served(manifest: Path) -> Generator[Served]:
-    served = Served(manifest)
+def _served(*manifests: Path) -> Generator[Served]:
+    served = Served(*manifests)
     try:
         yield served
     finally:
@@ -197,8 +197,14 @@ def test_a_browser_shows_it_without_asking_anybody_else_and_forgets_the_secret(s
             hosts = {urlsplit(one).hostname for one in tab.requests if not one.startswith("data:")}
             assert hosts == {"127.0.0.1"}
             assert tab.violations == []
+            await tab.press(":")
+            await _until(
+                tab,
+                lambda: "databases   2" in _text(tab) and "broken.yaml" in _text(tab) and "✗ manifest" in _text(tab),
+            )
 
-    with _served(shop.path) as served:
+    broken = shop.write("broken.yaml", "manifest: 1\n")
+    with _served(shop.path, broken) as served:
         asyncio.run(script(served.url))
 
 

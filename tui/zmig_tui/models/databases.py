@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from zmig.planning.state import FindingCode
@@ -30,7 +31,7 @@ class DatabaseSummary:
     """One database as it was seen last."""
 
     manifest: str
-    """How the manifest was named."""
+    """How the manifest was named, without the folder that all are in."""
     _: KW_ONLY
     environment: Environment | None = None
     """None before it was seen."""
@@ -55,19 +56,27 @@ def summaries(models: Sequence[ConsoleModel], shown: int) -> list[DatabaseSummar
     """Return all databases, in order; `shown` is the place of the one that the main screen shows."""
     applied = [_applied(model) for model in models]
     labels = _labels(models)
+    names = _without_common_folder([model.manifest for model in models])
     return [
-        _summary(model, _lacking(place, applied, labels), is_shown=place == shown) for place, model in enumerate(models)
+        _summary(model, names[place], _lacking(place, applied, labels), is_shown=place == shown)
+        for place, model in enumerate(models)
     ]
 
 
-def _summary(model: ConsoleModel, lacking: Lacking | None, *, is_shown: bool) -> DatabaseSummary:
+def _without_common_folder(names: Sequence[str]) -> Sequence[str]:
+    """Return paths without the folder that all are in: they differ in the rest."""
+    folder = len(names) > 1 and commonprefix(names).rpartition("/")[0]  # noqa: RUF071 - cut at the last folder
+    return [name.removeprefix(f"{folder}/") for name in names] if folder else names
+
+
+def _summary(model: ConsoleModel, name: str, lacking: Lacking | None, *, is_shown: bool) -> DatabaseSummary:
     problem = model.problems[0].message if model.problems else ""
     observation = model.observation
     if observation is None:
-        return DatabaseSummary(model.manifest, silent_seconds=model.silent_seconds, problem=problem, is_shown=is_shown)
+        return DatabaseSummary(name, silent_seconds=model.silent_seconds, problem=problem, is_shown=is_shown)
     status = observation.status
     return DatabaseSummary(
-        model.manifest,
+        name,
         environment=status.environment,
         database=status.database,
         version=status.current_version,
