@@ -21,6 +21,7 @@ PICTURES = {
     "console-running": "running",
     "console-blocked": "blocked",
     "console-waits": "waits",
+    "console-timeline": "timeline",
     "console-file": "file",
     "console-rollback": "question",
     "console-databases": "databases",

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from textual.widgets._footer import FooterKey
 from zmig_tui.app import ConsoleApp
 from zmig_tui.controller import Controller
-from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady
+from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady, RunRead
 from zmig_tui.models import columns, rows
 from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.details import Detail, File
@@ -24,6 +24,7 @@ from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys
 from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
+from zmig_tui.screens.timeline import TimelineScreen
 from zmig_tui.target import Target
 
 from tests.support.tales import planned
@@ -32,6 +33,7 @@ from zmig.catalog.objects import Kind as CatalogKind
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.database.lock_queue import Lock, LockQueue, QueuedBackend
+from zmig.database.run_reader import RunPage, RunSummary
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
 from zmig.manifest.declaration import Tracking
@@ -541,6 +543,62 @@ def waits() -> Scene:
     return replace(blocked(), act=act)
 
 
+def timeline() -> Scene:
+    """What a run did when: one migration waited for a lock again and again, and was paused."""
+    facts = _Facts()
+    start = NOW - timedelta(minutes=9)
+
+    def add(second: float, version: int, type: EventType, **data: object) -> None:
+        last = facts.all[-1].created_at if facts.all else NOW - timedelta(days=40)
+        facts.add(MIGRATIONS[version - 1], type, later=start + timedelta(seconds=second) - last, **data)
+
+    timeout = {"message": "canceling statement due to lock timeout", "sqlstate": "55P03"}
+    report = [{"pid": 4690, "application_name": "nightly report", "seen": 3}]
+    add(0, 8, EventType.STARTED, attempt=1)
+    add(41, 8, EventType.DONE, attempt=1, duration_ms=41_000)
+    for number, second in enumerate((41, 60, 84), start=1):
+        add(second, 9, EventType.STARTED, attempt=number)
+        add(second + 9, 9, EventType.FAILED, attempt=number, error=timeout, will_retry=True, blocked_by=report)
+    add(120, 9, EventType.STARTED, attempt=4)
+    add(150, 9, EventType.PAUSED)
+    add(240, 9, EventType.RESUMED)
+    add(300, 9, EventType.DONE, attempt=4, duration_ms=180_000)
+    add(300, 10, EventType.STARTED, attempt=1)
+    add(302, 10, EventType.DONE, attempt=1, duration_ms=2000)
+    add(302, 11, EventType.STARTED, attempt=1)
+    add(390, 11, EventType.FAILED, attempt=1, error={"message": 'column "emial" does not exist'})
+    begun, ended = facts.all[0], facts.all[-1]
+    summary = RunSummary(
+        RUN_ID,
+        begun.position,
+        ended.position,
+        began=begun.created_at,
+        last_at=ended.created_at,
+        database_user="deploy",
+        host="ci-runner-3",
+        begun=7,
+        done=3,
+        failed=1,
+        rolled_back=0,
+        last_type=EventType.FAILED,
+        will_retry=False,
+        is_interrupted=False,
+    )
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        app.main.model.run_list.take(RunPage((summary,), 0, None))
+        await pilot.press("v")
+        await settled(app, pilot)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        app.main.post_message(EventReceived(RunRead(RUN_ID, tuple(facts.all))))
+        await settled(app, pilot)
+        assert isinstance(app.screen, TimelineScreen)
+        app.screen.draw()
+
+    return Scene(facts.all, act=act)
+
+
 def question() -> Scene:
     """Undoing in production has to be agreed to by typing the database's name."""
 
@@ -648,6 +706,6 @@ SCENES: dict[str, Callable[[], Scene]] = {
     scene.__name__: scene
     for scene in (
         *(failed, file, running, rounds, blocked, waits, question, dry_run, away, drifted, databases),
-        *(commands, key_list),
+        *(commands, key_list, timeline),
     )
 }

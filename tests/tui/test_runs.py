@@ -7,8 +7,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from zmig_tui.screens.runs import RunsScreen
+from zmig_tui.screens.timeline import TimelineScreen
 
 from tests.support.console import console
+from zmig.database.run_reader import SUMMARY
 from zmig.errors import MigrationFailed
 
 if TYPE_CHECKING:
@@ -75,3 +78,74 @@ async def test_tries_and_blockers_of_a_run_elsewhere_are_told_while_it_waits_and
         await zmig.until(lambda: zmig.page.count(f"blocked by pid {pid} nightly-report, user") == 2)
     connection.rollback()
     run.join()
+
+
+async def test_runs_are_listed_and_one_is_seen_in_time_and_leads_to_its_migrations(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(2, "two", "select 2;")
+    shop.migrator().migrate()
+    shop.add(3, "three", "select * from nowhere;")
+    _fails(shop)
+    shop.migrator().resolve("three", "done", reason="by hand")
+    async with console(shop.path) as zmig:
+        await zmig.open(RunsScreen, "v")
+        await zmig.until(lambda: "✗ failed" in zmig.screen_text)
+        first, second = [line for line in zmig.screen_text.splitlines() if "@" in line]
+        assert "✗ failed" in first
+        assert "✓ done" in second
+        connection.execute("select pg_advisory_lock(1)")
+        shop.add(4, "four", "select pg_advisory_lock(1);")
+        run = threading.Thread(target=shop.migrator().migrate)
+        run.start()
+        await zmig.until(lambda: "▶ in progress" in zmig.screen_text)
+        await zmig.open(TimelineScreen, "enter")
+        await zmig.until(lambda: "▶ four" in zmig.screen_text)
+        await zmig.until(lambda: "▒" in zmig.screen_text.split("four")[1])
+        connection.execute("select pg_advisory_unlock(1)")
+        await zmig.until(lambda: "✓ four" in zmig.screen_text and "✓ done" in zmig.screen_text)
+        run.join()
+        await zmig.press("escape")
+        await zmig.until(lambda: zmig.screen_text.count("@") == 3 and "in progress" not in zmig.screen_text)
+        await zmig.press("down", "down")
+        await zmig.open(TimelineScreen, "enter")
+        await zmig.until(lambda: "✓ two" in zmig.screen_text)
+        await zmig.press("down", "enter")
+        await zmig.until(lambda: zmig.top is zmig.main)
+        assert zmig.main.row is not None
+        assert zmig.main.row.name == "two"
+        await zmig.open(RunsScreen, "v")
+        await zmig.press("escape")
+        await zmig.until(lambda: zmig.top is zmig.main)
+
+
+async def test_of_a_long_history_pages_are_read_and_each_question_looks_at_a_part(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    # 100,000 facts: 400 runs of 125 migrations each, of one of which every fact is about a batch.
+    connection.execute("""
+        insert into zmig.migration_events (aggregate_id, event_type, event_data, run_id, host)
+        select 'm' || n / 2 % 125,
+            'migration.' || case when n / 250 = 7 then 'checkpoint' when n % 2 = 0 then 'started' else 'done' end,
+            jsonb_build_object('version', 1000 + n / 2 % 125, 'duration_ms', 5), 'run' || n / 250, 'ci'
+        from generate_series(0, 99999) n""")
+    async with console(shop.path) as zmig:
+        await zmig.open(RunsScreen, "v")
+        await zmig.until(lambda: "run399" in zmig.screen_text)
+        listed = zmig.main.model.run_list
+        observation = zmig.main.model.observation
+        assert observation is not None
+        before = len(listed.runs(observation))
+        assert 200 <= before < 400
+        assert listed.more_before is not None
+        await zmig.press("end")
+        await zmig.until(lambda: len(listed.runs(observation)) > before)
+        await zmig.press("m", "end")
+        await zmig.until(lambda: listed.more_before is None)
+        assert len(listed.runs(observation)) == 400  # and the one that the migrator made, but for that of the batch
+    query = SUMMARY.format(events="zmig.migration_events", after="80000", before="100000")
+    plan = connection.execute(f"explain {query}".encode()).fetchall()
+    assert "migration_events_pkey" in "\n".join(str(line) for (line,) in plan)

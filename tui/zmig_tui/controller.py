@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, ZmigError
 from zmig.presentation import words
-from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady
+from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady, RunRead, RunsRead
 from zmig_tui.own_run import OwnRun
 from zmig_tui.poller import Poller
 from zmig_tui.run_process.problems import internal
@@ -67,6 +67,7 @@ class Controller:
         self._engine_thread = WorkerThread("zmig engine", last=self._run.close)
         self._finder_thread = WorkerThread("zmig finding runs", self._look_for_runs)
         self._planned: Request | None = None
+        self._being_read: set[str] = set()
         self._is_started = False
 
     def start(self) -> None:
@@ -267,6 +268,30 @@ class Controller:
             return BlockersFound(question, self._watcher.blocking(known))
 
         self._watcher_thread.put(lambda: self._do("look who blocks the run", job, question))
+
+    def request_runs(self, *, after: int | None = None, before: int | None = None) -> None:
+        """Read the latest runs, or earlier ones; while that is being done, asking again does nothing."""
+        self._read_once("runs", lambda: RunsRead(self._watcher.runs(after=after, before=before)))
+
+    def request_run(self, run_id: str, *, first: int, last: int | None) -> None:
+        """Read what a run has recorded between two positions."""
+        self._read_once("run", lambda: RunRead(run_id, tuple(self._watcher.run_facts(run_id, first=first, last=last))))
+
+    def _read_once(self, what: str, read: Callable[[], ConsoleEvent]) -> None:
+        """Send what was read; where that fails, the next observation says why."""
+        if what in self._being_read:
+            return
+        self._being_read.add(what)
+
+        def job() -> None:
+            try:
+                self._send(read())
+            except ZmigError:
+                pass
+            finally:
+                self._being_read.discard(what)
+
+        self._watcher_thread.put(job)
 
     def _do(self, what: str, job: Callable[[], ConsoleEvent], question: object = None) -> None:
         """Send what a job returns, or why it was refused."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.database.activity import Blocking
+    from zmig.database.run_reader import RunPage
     from zmig.errors import Problem
+    from zmig.facts import Fact
     from zmig.planning.plan import Plan, Refusal, RunResult
     from zmig.planning.request import Request
     from zmig.session.watcher import Observation
@@ -124,6 +126,21 @@ class BlockersFound:
     blocking: Blocking
 
 
+@valueclass
+class RunsRead:
+    """A page of the runs on record."""
+
+    page: RunPage
+
+
+@valueclass
+class RunRead:
+    """What one run has recorded, with the pauses of its time."""
+
+    run_id: str
+    facts: tuple[Fact, ...]
+
+
 ConsoleEvent = (
     Observed
     | ObservationFailed
@@ -134,6 +151,8 @@ ConsoleEvent = (
     | ActionDone
     | ActionRefused
     | BlockersFound
+    | RunsRead
+    | RunRead
 )
 
 

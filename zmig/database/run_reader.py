@@ -39,7 +39,7 @@ def _spelled(*types: EventType) -> str:
 
 _MOMENT = "greatest('0001-01-02 00:00+00'::timestamptz, least({}, '9999-12-30 00:00+00'::timestamptz))"
 
-_SUMMARY = f"""
+SUMMARY = f"""
 select run_id, min(position), max(position), {_MOMENT.format("min(created_at)")}, {_MOMENT.format("max(created_at)")},
     max(database_user), max(host),
     count(*) filter (where event_type = any({_spelled(*_BEGUN)})),
@@ -154,7 +154,7 @@ class RunReader:
         return cast("int | None", row[0]) or 0 if row is not None else 0
 
     def _summaries(self, after: int, before: int) -> Iterable[RunSummary]:
-        query = _SUMMARY.format(events=self._store.events, after=literal(after), before=literal(before))
+        query = SUMMARY.format(events=self._store.events, after=literal(after), before=literal(before))
         for row in self._connection.execute(query.encode()):
             yield _summary(row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Environment
+from zmig_tui.models.run_list import RunList
 from zmig_tui.models.run_tracker import SeenRuns
 from zmig_tui.models.runs import RunModel
 from zmig_tui.models.table import TableModel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
+    from zmig_tui.models.run_list import RunFacts
 
 _NO_RUNS = SeenRuns()
 
@@ -50,6 +52,9 @@ class ConsoleModel:
         """What forbids an apply, as far as the states of migrations say."""
         self.table = TableModel()
         self.runs = RunModel(clock)
+        self.run_list = RunList()
+        self.run_facts: RunFacts | None = None
+        """What one run has recorded, as it was read last."""
 
     def observe(
         self,

@@ -37,6 +37,8 @@ class RunModel:
         """Whether the cursor stays on the running migration."""
         self.blockers = KnownBlockers()
         """Who was seen last to block a run."""
+        self.on_record: tuple[int, ...] = ()
+        """What is another value once runs have recorded something."""
         self._own_ids: set[str] = set()
         """The runs that were this console's, of which its facts say nothing new."""
         self._shown_end: RecordedRun | None = None
@@ -116,6 +118,7 @@ class RunModel:
         While the console's own run holds the lock, there is no other.
         """
         self.blockers = update_blockers(self.blockers, observation)
+        self.on_record = tuple(run.position if run is not None else 0 for run in (seen.current, seen.ended))
         if is_own_in_progress:
             self.remote = None
             return False

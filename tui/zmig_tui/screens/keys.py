@@ -207,6 +207,14 @@ LOOKING = [
         show=False,
     ),
     Binding(
+        "v",
+        "runs",
+        "Runs",
+        tooltip="List all runs: who, when, how each ended, and what it did when",
+        id="look.runs",
+        show=False,
+    ),
+    Binding(
         "colon",
         "databases",
         "Databases",

@@ -23,11 +23,14 @@ from zmig_tui.events import (
     PlanReady,
     RunAttached,
     RunEnded,
+    RunRead,
+    RunsRead,
 )
 from zmig_tui.models import availability, file_changes, rows
 from zmig_tui.models.availability import Situation
 from zmig_tui.models.details import Tab
 from zmig_tui.models.offers import FILTERING, offers
+from zmig_tui.models.run_list import RunFacts
 from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys, palette
 from zmig_tui.screens.actions import RunActions
@@ -181,20 +184,32 @@ class MainScreen(Screen[None]):
                 self.catch_up()
                 self.model.note_failure(event.problems, is_unreachable=event.is_unreachable)
                 self.redraw()
-            case DetailReady():
-                self.detail.show(event.detail)
-            case PlanReady():
-                self.prompts.answer(event.request, lambda: self.actions.show_plan(event))
             case RunAttached():
                 self.actions.attach(event)
             case RunEnded():
                 self.catch_up()
                 self.actions.end(event)
+            case _:
+                self._take_answer(event)
+
+    def _take_answer(
+        self, event: DetailReady | PlanReady | ActionDone | BlockersFound | RunsRead | RunRead | ActionRefused
+    ) -> None:
+        """Show what was asked for."""
+        match event:
+            case DetailReady():
+                self.detail.show(event.detail)
+            case PlanReady():
+                self.prompts.answer(event.request, lambda: self.actions.show_plan(event))
             case ActionDone():
                 self.prompts.notify(event.text)
                 self.controller.refresh()
             case BlockersFound():
                 self.prompts.answer(event.question, lambda: self.backends.show_blockers(event.blocking))
+            case RunsRead():
+                self.model.run_list.take(event.page)
+            case RunRead():
+                self.model.run_facts = RunFacts(event.run_id, event.facts)
             case ActionRefused():
                 self._refuse(event)
             case _:
@@ -440,6 +455,18 @@ class MainScreen(Screen[None]):
             return
         text = [*run.log, *plan_text.problem_lines(run.problems, self.model.hints)]
         self.prompts.read(f"log: {run.verb}", text or [line("only its own process hears what it says")])
+
+    def action_runs(self) -> None:
+        """Show all runs."""
+        self.prompts.show_runs(self.controller, self.go_to_key)
+
+    def go_to_key(self, key: str) -> None:
+        """Put the cursor on the migration of a row's key, if it is shown."""
+        index = next((at for at, row in enumerate(self.table.rows) if row.key == key), None)
+        if index is not None:
+            self.table.go_to(index, by_hand=True)
+        else:
+            self.prompts.notify("that migration is not in the table; a filter may hide it", is_warning=True)
 
     def action_waits(self) -> None:
         """Show who waits for whom."""

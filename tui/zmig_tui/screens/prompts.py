@@ -16,6 +16,7 @@ from zmig_tui.screens.dialogs import (
     WaitDialog,
 )
 from zmig_tui.screens.finder import FinderDialog
+from zmig_tui.screens.runs import RunsScreen
 from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.screen import Screen
 
+    from zmig_tui.controller import Controller
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.finder import Choice, Group
 
@@ -39,6 +41,11 @@ class Prompts:
         self._waiting: WaitDialog | None = None
         self._question: object = None
         """What the dialog that waits waits for."""
+
+    def show_runs(self, controller: Controller, go_to: Callable[[str], None]) -> None:
+        """Show all runs; `go_to` gets the key of a migration that is chosen there."""
+        screen = RunsScreen(controller, self._model)
+        self._app.push_screen(screen, lambda key: go_to(key) if key is not None else None)
 
     def notify(self, text: str, *, is_warning: bool = False) -> None:
         """Show a sentence for some seconds."""
