@@ -339,3 +339,34 @@ async def test_the_key_of_a_stuck_migration_starts_it_again(shop: Shop, connecti
         await zmig.until_states(one="stuck")
         await zmig.agree_to("r")
         await zmig.until_states(one="done")
+
+
+async def test_a_filter_that_nothing_fits_says_so_and_the_place_is_kept(shop: Shop) -> None:
+    for version in range(1, 8):
+        shop.add(version, f"m{version}", "select 1;")
+    async with console(shop.path) as zmig:
+        await zmig.go_to("m5")
+        await zmig.press("slash")
+        await zmig.type("m5zz")
+        await zmig.until(lambda: zmig.main.table.texts[1:] == [" nothing fits m5zz: esc clears the filter"])
+        await zmig.press("enter", "escape")
+        await zmig.until(lambda: len(zmig.main.table.rows) == 7)
+        assert zmig.main.row is not None
+        assert zmig.main.row.name == "m5"
+        await zmig.press("slash")
+        await zmig.type("-m5 m")
+        await zmig.until(lambda: [row.name for row in zmig.main.table.rows] == ["m1", "m2", "m3", "m4", "m6", "m7"])
+
+
+async def test_a_console_that_never_knew_the_database_says_nothing_of_what_is_old(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+    nobody = "postgresql://nobody@127.0.0.1:1/none"
+    async with console(shop.path, database_url=nobody, begins_observed=False) as zmig:
+        await zmig.until_text("#heading", "no answer from the database")
+        assert "may be old" not in zmig.texts("#heading")
+
+
+async def test_a_manifest_with_errors_is_not_connected_to(shop: Shop) -> None:
+    shop.path.write_text("manifest: 1\nmigrations: 7\n")
+    async with console(shop.path, begins_observed=False) as zmig:
+        await zmig.until_text("#heading", "the manifest cannot be used")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from zmig_tui.models import columns, rows
-from zmig_tui.models.rows import Filter, Order
+from zmig_tui.models.filter import Filter
+from zmig_tui.models.rows import Order
 from zmig_tui.text import width
 
 from zmig.facts import EventType, Fact
@@ -53,6 +54,11 @@ ROWS = tuple(rows.make_row(entry) for entry in ENTRIES)
         ("kind:python", ""),
         ("has:edited", ""),
         ("5", "epsilon"),
+        ("by:anna took>10ms", "alpha"),
+        ("took<=0.005s", "gamma"),
+        ("-ta -state:pending", "alpha gamma"),
+        ("-", ""),
+        ("took>x", ""),
     ],
 )
 def test_a_filter_wants_every_word(text: str, names: str) -> None:

@@ -1,4 +1,4 @@
-"""The table's rows: made of entries, filtered and sorted. Pure, and quick on ten thousand of them."""
+"""The table's rows: made of entries, and sorted. Pure, and quick on ten thousand of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zmig.text.terminal import visible
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.planning.plan import Refusal
@@ -97,7 +97,7 @@ def make_row(entry: Entry, *, is_refusing: bool = False) -> Row:
         by=visible(decisive.database_user or "") if decisive is not None else "",
         findings=findings,
         has_warning=any(finding.code not in NO_WARNINGS for finding in entry.findings),
-        haystack=f"{entry.version or ''} {name} {state} {kind} {findings}".lower(),
+        haystack=" ".join(map(str, (entry.version or "", name, state, kind, findings, *_searched(entry)))).lower(),
         is_refusing=is_refusing,
         is_amiss=is_refusing
         or entry.state in TROUBLED
@@ -105,31 +105,12 @@ def make_row(entry: Entry, *, is_refusing: bool = False) -> Row:
     )
 
 
-@valueclass
-class Filter:
-    """What the table is narrowed to."""
-
-    text: str = ""
-
-    def __call__(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the rows that fit: every word occurs, and `state:`, `kind:`, `has:` name exactly that."""
-        tests = [_test(word) for word in self.text.lower().split()]
-        if not tests:
-            return rows
-        return [row for row in rows if all(test(row) for test in tests)]
-
-
-def _test(word: str) -> Callable[[Row], bool]:
-    key, colon, value = word.partition(":")
-    match key if colon else "":
-        case "state":
-            return lambda row: words.state(row.state).startswith(value)
-        case "kind":
-            return lambda row: row.kind.startswith(value)
-        case "has":
-            return lambda row: value in row.findings
-        case _:
-            return lambda row: word in row.haystack
+def _searched(entry: Entry) -> Iterator[str]:
+    """Yield what a filter finds though the table does not show it: what a migration is for, and its error."""
+    if entry.migration is not None:
+        yield entry.migration.description or ""
+    if entry.record is not None and entry.record.last is not None and entry.state in TROUBLED:
+        yield entry.record.last.error_message or ""
 
 
 class Order(StrEnum):

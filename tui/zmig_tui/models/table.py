@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig_tui.models.columns import Widths
-from zmig_tui.models.rows import Filter, Order, Row, count_findings, count_states, sort_rows
+from zmig_tui.models.filter import Filter
+from zmig_tui.models.rows import Order, Row, count_findings, count_states, sort_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -62,6 +62,8 @@ class Heading:
     """How long the run that holds the lock has been going on, where that is known."""
     silent_seconds: float = 0.0
     """How long the database has not answered; 0 while it does."""
+    is_unusable: bool = False
+    """Whether the manifest has errors."""
     is_read_only: bool = False
     """Whether nothing is changed from this console."""
 
@@ -86,7 +88,7 @@ class Heading:
 
     def _second(self, cells: int) -> Line:
         if self.observation is None or self.counts is None:
-            return line(span(" connecting …", Tone.QUIET))
+            return line(span(" the manifest cannot be used" if self.is_unusable else " connecting …", Tone.QUIET))
         version = line(span(" version ", Tone.QUIET), span(str(self.observation.status.current_version), Tone.STRONG))
         standby = self.observation.status.standby
         if standby is not None:
@@ -121,7 +123,8 @@ class Heading:
     def _third(self, cells: int) -> Line:
         if self.silent_seconds:
             seconds = words.clock(self.silent_seconds)
-            return line(" ", span(f" no answer from the database for {seconds}; what is shown may be old ", Tone.ALARM))
+            consequence = "; what is shown may be old" if self.observation is not None else ""
+            return line(" ", span(f" no answer from the database for {seconds}{consequence} ", Tone.ALARM))
         if self.observation is None:
             return ()
         holder = self.observation.status.holder

@@ -161,7 +161,7 @@ LOOKING = [
         "filter",
         "Filter",
         key_display="/",
-        tooltip="Narrow by text; state:failed kind:sql has:edited",
+        tooltip="Narrow by text; state:failed kind:sql has:edited took>5s -word",
         id="find.filter",
     ),
     Binding(

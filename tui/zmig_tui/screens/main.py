@@ -32,6 +32,7 @@ from zmig_tui.models.details import Tab
 from zmig_tui.models.offers import FILTERING, offers
 from zmig_tui.models.run_list import RunFacts
 from zmig_tui.pages import plan_text
+from zmig_tui.pages.empty_table import empty_table_line
 from zmig_tui.screens import keys, palette
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
@@ -287,7 +288,13 @@ class MainScreen(Screen[None]):
 
     def _show_rows(self) -> None:
         table = self.model.table
-        self.table.show(table.shown, table.widths, order=table.order, is_reversed=table.is_reversed)
+        self.table.show(
+            table.shown,
+            table.widths,
+            order=table.order,
+            is_reversed=table.is_reversed,
+            why_empty=empty_table_line(table.filter.text),
+        )
 
     def on_screen_resume(self) -> None:
         """Draw what has changed while another screen was there."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
+from zmig_tui.models import filter
+
 
 class FilterField(Input):
     """Hidden until it is asked for."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, placeholder="text   state:failed   kind:sql   has:edited")
+        super().__init__(id=id, placeholder=filter.SYNTAX)
 
     def open(self) -> None:
         """Show the field, with the cursor in it."""

@@ -35,6 +35,7 @@ class HeadingBar(Banner):
             filter=model.table.filter.text,
             held_seconds=model.held_seconds,
             silent_seconds=model.silent_seconds,
+            is_unusable=bool(model.problems) and not model.silent_seconds,
             is_read_only=model.is_read_only,
         )
         screen = self.screen.size

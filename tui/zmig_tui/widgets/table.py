@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from textual.events import Click, Resize
     from textual.strip import Strip
 
+    from zmig.presentation.spans import Line
+
 _HEAD_LINES = 1
 
 
@@ -68,6 +70,9 @@ class MigrationTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._index = 0
+        self._last_key = ""
+        """The row that was under the cursor last, for when a filter that nothing fitted is cleared."""
+        self._why_empty: Line = EMPTY
         self._measured = Widths()
         self._widths = Widths()
         self._order = Order.PLAN
@@ -94,18 +99,27 @@ class MigrationTable(ScrollView, can_focus=True):
         return self._index
 
     def show(
-        self, rows: Sequence[Row], widths: Widths, *, order: Order = Order.PLAN, is_reversed: bool = False
+        self,
+        rows: Sequence[Row],
+        widths: Widths,
+        *,
+        order: Order = Order.PLAN,
+        is_reversed: bool = False,
+        why_empty: Line = EMPTY,
     ) -> None:
         """Show other rows; `widths` is what their columns would take if there were room.
+
+        `why_empty` is shown where there are no rows.
 
         The cursor follows its migration, and only changed lines are drawn again.
         """
         before, under = self._rows, self.row
-        self._rows = rows
+        self._last_key = under.key if under is not None else self._last_key
+        self._rows, self._why_empty = rows, why_empty
         is_same_head = (order, is_reversed) == (self._order, self._is_reversed)
         self._order, self._is_reversed = order, is_reversed
-        if under is not None and (self.row is None or self.row.key != under.key):
-            self._index = next((at for at, row in enumerate(rows) if row.key == under.key), self._index)
+        if self._last_key and (self.row is None or self.row.key != self._last_key):
+            self._index = next((at for at, row in enumerate(rows) if row.key == self._last_key), self._index)
         self._index = max(0, min(self._index, len(rows) - 1))
         if widths != self._measured or len(before) != len(rows) or not is_same_head:
             self._measured = widths
@@ -187,7 +201,8 @@ class MigrationTable(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         visible = self._rows[top : top + self._visible_rows]
         head = columns.header_line(self._widths, self._order, is_reversed=self._is_reversed)
-        return [plain(head), *(plain(columns.row_line(row, self._widths)) for row in visible)]
+        below = [columns.row_line(row, self._widths) for row in visible] or [self._why_empty]
+        return [plain(head), *map(plain, below)]
 
     def render_line(self, y: int) -> Strip:
         """Draw the head, or one row."""
@@ -197,7 +212,8 @@ class MigrationTable(ScrollView, can_focus=True):
             return self._styles.strip(head, self._styles.of("table--head"), cells)
         index = y - _HEAD_LINES + self.scroll_offset.y
         if index >= len(self._rows):
-            return self._styles.strip(EMPTY, self._styles.base, cells)
+            shown = self._why_empty if not self._rows and y == _HEAD_LINES else EMPTY
+            return self._styles.strip(shown, self._styles.base, cells)
         shown = columns.row_line(self._rows[index], self._widths, is_under_cursor=index == self._index)
         return self._styles.strip(
             shown, self._styles.of("table--cursor") if index == self._index else self._styles.base, cells
