@@ -11,13 +11,14 @@ from zmig_tui.screens.runs import RunsScreen
 from zmig_tui.screens.timeline import TimelineScreen
 
 from tests.support.console import console
+from tests.support.shop import Shop
 from zmig.database.run_reader import SUMMARY
 from zmig.errors import MigrationFailed
 
 if TYPE_CHECKING:
-    import psycopg
+    from pathlib import Path
 
-    from tests.support.shop import Shop
+    import psycopg
 
 
 def _fails(shop: Shop) -> None:
@@ -149,3 +150,24 @@ async def test_of_a_long_history_pages_are_read_and_each_question_looks_at_a_par
     query = SUMMARY.format(events="zmig.migration_events", after="80000", before="100000")
     plan = connection.execute(f"explain {query}".encode()).fetchall()
     assert "migration_events_pkey" in "\n".join(str(line) for (line,) in plan)
+
+
+async def test_how_long_a_migration_took_in_another_database_is_expected_of_it(
+    shop: Shop, tmp_path: Path, connection: psycopg.Connection
+) -> None:
+    (tmp_path / "staging").mkdir()
+    staging = Shop(tmp_path / "staging", shop.url, environment="staging")
+    for each in (shop, staging):
+        each.add(1, "slow", "select pg_sleep(2.1), pg_advisory_lock_shared(1);", lock_timeout="10min")
+    staging.declare(tracking="{schema: staging, allow_existing: true}")
+    staging.migrator().migrate()
+    connection.execute("select pg_advisory_lock(1)")
+    run = threading.Thread(target=shop.migrator().migrate)
+    async with console(shop.path, staging.path, size=(160, 40)) as zmig:
+        run.start()
+        await zmig.until_text("#panel", " on staging, ")
+        assert "took 2." in zmig.texts("#panel")
+        await zmig.until_text("#panel", " on staging, less than now")
+        connection.execute("select pg_advisory_unlock(1)")
+        await zmig.until_text("#panel", "✓ a run by ")
+    run.join()

@@ -116,6 +116,8 @@ class ConsoleApp(App[int]):
         self._title: Title | None = None
         make = partial(controller, uses_processes=uses_processes)
         self.databases = [self._open(target, make) for target in targets]
+        for database in self.databases:
+            database.model.neighbours = [other.model for other in self.databases if other is not database]
         self._place = 0
 
     def _open(self, target: Target, make: Callable[..., Controller]) -> OpenDatabase:

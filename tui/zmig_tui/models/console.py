@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Environment
+from zmig_tui.models.durations import HERE, Durations
 from zmig_tui.models.run_list import RunList
 from zmig_tui.models.run_tracker import SeenRuns
 from zmig_tui.models.runs import RunModel
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Refusal
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
+    from zmig_tui.models.durations import EarlierDuration
     from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
@@ -52,6 +54,9 @@ class ConsoleModel:
         """What forbids an apply, as far as the states of migrations say."""
         self.table = TableModel()
         self.runs = RunModel(clock)
+        self.neighbours: Sequence[ConsoleModel] = ()
+        """What is known of the other databases that the console is open on."""
+        self._durations = Durations()
         self.run_list = RunList()
         self.run_facts: RunFacts | None = None
         """What one run has recorded, as it was read last."""
@@ -110,6 +115,23 @@ class ConsoleModel:
     def is_production(self) -> bool:
         """Whether the manifest is for production."""
         return self.observation is not None and self.observation.status.environment is Environment.PRODUCTION
+
+    @property
+    def expected(self) -> EarlierDuration | None:
+        """How long the migration that runs took before, here or in another database."""
+        current, own = self.runs.current, self.observation
+        if current is None or own is None or current.is_rollback:
+            return None
+        entry = next((entry for entry in own.status.migrations if entry.name == current.name), None)
+        if entry is None or entry.migration is None:
+            return None
+        self._durations.take(HERE, own.status.migrations)
+        for other in self.neighbours:
+            if (seen := other.observation) is not None:
+                is_same = seen.status.environment is own.status.environment
+                where = other.manifest if is_same else seen.status.environment.value
+                self._durations.take(f"on {where}", seen.status.migrations)
+        return self._durations.earlier(entry.name, entry.migration.checksum)
 
     @property
     def running_name(self) -> str | None:

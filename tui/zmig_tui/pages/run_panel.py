@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zmig.presentation.hints import HintStyle
     from zmig.session.watcher import Observation
+    from zmig_tui.models.durations import EarlierDuration
     from zmig_tui.models.run import CurrentStep, Run
 
 _TURNS_PER_SECOND = 4
@@ -26,13 +27,23 @@ _LEAST_LINES = 4
 
 
 def panel_lines(
-    run: Run, observation: Observation | None, now: float, *, hints: HintStyle, cells: int, height: int
+    run: Run,
+    observation: Observation | None,
+    now: float,
+    *,
+    hints: HintStyle,
+    cells: int,
+    height: int,
+    expected: EarlierDuration | None = None,
 ) -> list[Line]:
-    """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock."""
+    """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock.
+
+    `expected` is how long the migration that runs took before.
+    """
     work = observation.work if observation is not None else None
     if work is not None and not run.is_over and is_anybody_waiting(observation):
         height += min(len(work.blockers), _MOST_BLOCKERS) + 1
-    body = [_title(run, now, cells), *_body(run, observation, now, hints)]
+    body = [_title(run, now, cells), *_body(run, observation, now, hints, expected)]
     body = body[:height]
     shown = height - len(body)
     if shown > 0:
@@ -65,7 +76,9 @@ def _title(run: Run, now: float, cells: int) -> Line:
     return line(*left, "  ", *bar(run.finished / run.total, max(room, 4)), count, clock)
 
 
-def _body(run: Run, observation: Observation | None, now: float, hints: HintStyle) -> Iterator[Line]:
+def _body(
+    run: Run, observation: Observation | None, now: float, hints: HintStyle, expected: EarlierDuration | None
+) -> Iterator[Line]:
     if run.is_over:
         for problem in run.problems:
             yield line(span(f"   {problem.message}", Tone.BAD))
@@ -75,7 +88,7 @@ def _body(run: Run, observation: Observation | None, now: float, hints: HintStyl
     if run.waiting is not None and run.current is None:
         yield line(span(f"   {narration.waiting_for(run.waiting.holder)}", Tone.WARN))
     if run.current is not None:
-        yield from _current(run.current, now)
+        yield from _current(run.current, now, expected)
     is_between_tries = run.current is not None and run.current.retry_at is not None
     if observation is not None and observation.work is not None and not is_between_tries:
         tree = wait_tree.wait_tree(observation, run)
@@ -91,12 +104,23 @@ def _tries(current: CurrentStep) -> list[str]:
     return [f"attempt {current.attempt}"] if current.attempt > 1 else []
 
 
-def _current(current: CurrentStep, now: float) -> Iterator[Line]:
+def _expectation(current: CurrentStep, now: float, expected: EarlierDuration) -> str:
+    """Return how long it took before and, unless its rounds say that better, how long it may take yet."""
+    took = f"took {words.duration(expected.seconds)} {expected.where}"
+    left = expected.seconds - (now - current.began)
+    if current.retry_at is not None or current.rounds is not None:
+        return took
+    return f"{took}, about {words.clock(left)} left" if left > 0 else f"{took}, less than now"
+
+
+def _current(current: CurrentStep, now: float, expected: EarlierDuration | None) -> Iterator[Line]:
     facts = _tries(current)
     if current.statement is not None:
         number = narration.statement_number(current.statement, current.statements)
         facts.append(number + (f", line {current.line}" if current.line else ""))
     facts.append(words.clock(now - current.began))
+    if expected is not None:
+        facts.append(_expectation(current, now, expected))
     yield line("   ", span(current.name, Tone.STRONG), span(f"  {' · '.join(facts)}", Tone.QUIET))
     if current.retry_at is not None:
         why = f"{current.setback}; " if current.setback else ""

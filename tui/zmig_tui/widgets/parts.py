@@ -69,6 +69,12 @@ class RunPanel(Banner):
             is_low = screen.height < LOW_ROWS
             height = _LOW_RUN_LINES if is_low else min(max(screen.height // 5, _RUN_LINES.start), _RUN_LINES.stop)
             lines = run_panel.panel_lines(
-                run, model.observation, model.clock(), hints=model.hints, cells=screen.width, height=height
+                run,
+                model.observation,
+                model.clock(),
+                hints=model.hints,
+                cells=screen.width,
+                height=height,
+                expected=model.expected,
             )
             self.show(lines[:_LOW_RUN_LINES] if is_low else lines)
