@@ -274,9 +274,10 @@ class ConsoleApp(App[int]):
         self.screen.refresh(layout=True)
 
     def _report_run(self, *, is_running: bool) -> None:
-        """Send the page of the console, if it has one, whether a run is in progress."""
+        """Send the page of the console, if it has one, whether a run is in progress, in whatever database."""
         if self._driver is not None and self._driver.is_web:
-            cast("_PageDriver", self._driver).send_run_state(is_running=is_running)
+            others = any(database.controller.is_running for database in self.databases)
+            cast("_PageDriver", self._driver).send_run_state(is_running=is_running or others)
 
     async def run_action(
         self,
@@ -325,8 +326,7 @@ class ConsoleApp(App[int]):
 
     async def on_unmount(self) -> None:
         """Let the threads end, while signals are still handled."""
-        for database in self.databases:
-            await asyncio.to_thread(database.controller.stop)
+        await asyncio.gather(*(asyncio.to_thread(database.controller.stop) for database in self.databases))
 
 
 def run(targets: Sequence[Target]) -> int:

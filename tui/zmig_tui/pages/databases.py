@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAMES = ("manifest", "environment", "database", "version", "lacks", "pending", "failed", "drift")
 """The heads of the columns; the last column, how each database is in words, has none."""
 _TO_RIGHT = (3, 5, 6, 7)
-_CONCESSIONS = (2, 7, 6, 5, 4)
+_CONCESSIONS = (2, 7, 6, 5, 4, 3)
 """The columns that are left out, one after another, where there is no room: what is in words says most of it."""
 _MOST_CELLS = 32
 _LEAST_NAME_CELLS = 18
