@@ -9,6 +9,7 @@ from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.databases import summaries
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.models.notice import EndingWatch, Mood, Title
+from zmig_tui.models.run import Run
 from zmig_tui.pages.databases import database_lines
 from zmig_tui.screens import keys
 
@@ -67,6 +68,20 @@ def test_the_end_of_a_run_rings_once_unless_it_was_short_and_watched(
         assert ending.text.startswith("✗ shop PRODUCTION apply: ")
         assert ending.text.endswith(f"failed, after 0:{seconds:02}")
     assert watch.look(is_watched=is_watched) is None
+
+
+def test_the_end_of_a_run_that_nobody_saw_rings_too() -> None:
+    clock = Clock()
+    model = _model(scenes.failed(), clock)
+    watch = EndingWatch(model)
+    assert watch.look(is_watched=False) is None
+    model.runs.remote = Run("a run", 98.0).ending("1 done", (), 99.0)
+    ending = watch.look(is_watched=False)
+    assert ending is not None
+    assert ending.text == "✓ shop PRODUCTION a run: 1 done, after 0:01"
+    assert watch.look(is_watched=False) is None
+    model.runs.clear()
+    assert watch.look(is_watched=False) is None
 
 
 def test_nothing_in_a_title_acts_on_the_terminal() -> None:

@@ -48,14 +48,15 @@ def test_pages_are_put_together_and_a_run_over_the_edge_of_one_is_one() -> None:
     assert not runs.is_read
     runs.take(RunPage((_summary("c", 90, 95), _summary("b", 51, 60, begun=0)), 50, None))
     assert [run.run_id for run in runs.runs(seen)] == ["c"]
-    assert (runs.newest_from, runs.more_before) == (50, 50)
+    assert (runs.newest_from, runs.more_before) == (89, 50)
     runs.take(RunPage((_summary("b", 40, 50, begun=2), _summary("a", 1, 20)), 0, 50))
     assert [run.run_id for run in runs.runs(seen)] == ["c", "b", "a"]
     b = runs.runs(seen)[1]
     assert (b.first, b.last, b.done, b.seconds(NOW)) == (40, 60, 2, 20.0)
     assert runs.more_before is None
-    runs.take(RunPage((_summary("d", 99, 100), _summary("c", 90, 95), _summary("b", 51, 60, begun=0)), 50, None))
+    runs.take(RunPage((_summary("d", 99, 100), _summary("c", 90, 97, done=2)), 89, None))
     assert [run.run_id for run in runs.runs(seen)] == ["d", "c", "b", "a"]
+    assert runs.runs(seen)[1].done == 2
     runs.take(RunPage((_summary("z", 1, 2),), 0, 7))  # a page that was asked for twice
     assert [run.run_id for run in runs.runs(seen)] == ["d", "c", "b", "a"]
 

@@ -92,10 +92,10 @@ class EndingWatch:
         self._before: Run | None = None
 
     def look(self, *, is_watched: bool) -> Ending | None:
-        """Return the end of a run that was in progress at the last look, unless it was short and watched."""
+        """Return the end of a run that was not over at the last look, or not known, unless it was short and watched."""
         before, run = self._before, self._model.runs.shown
         self._before = run
-        if before is None or before.is_over or run is None or not run.is_over:
+        if run is None or not run.is_over or (before is not None and before.ended == run.ended):
             return None
         if is_watched and run.seconds(0.0) < SHORT_SECONDS:
             return None

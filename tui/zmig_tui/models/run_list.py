@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.facts import EventType
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 from zmig_tui.models.recorded_run import Outcome
 
 if TYPE_CHECKING:
@@ -65,8 +65,11 @@ class RunList:
 
     @property
     def newest_from(self) -> int | None:
-        """Where the page with the latest runs begins, for reading it again; None before it was read."""
-        return self._pages[0].after if self._pages else None
+        """From where on there may be news: the latest run may go on, and there may be later ones. None at first."""
+        if not self._pages:
+            return None
+        newest = next(iter(self._pages[0].runs), None)
+        return newest.first - 1 if newest is not None else self._pages[0].after
 
     @property
     def more_before(self) -> int | None:
@@ -74,10 +77,13 @@ class RunList:
         return self._pages[-1].after or None if self._pages else None
 
     def take(self, page: RunPage) -> None:
-        """Take a page over: the latest again, or the one before all that are known."""
-        if page.before is None:
-            fits = bool(self._pages) and self._pages[0].after == page.after
-            self._pages = [page, *(self._pages[1:] if fits else ())]
+        """Take a page over: the latest runs, or news of them, or those before all that are known."""
+        if page.before is None and self._pages and page.after >= self._pages[0].after:
+            first = self._pages[0]
+            kept = (run for run in first.runs if run.last <= page.after)
+            self._pages[0] = replace(first, runs=(*page.runs, *kept))
+        elif page.before is None:
+            self._pages = [page]
         elif page.before == self.more_before:
             self._pages.append(page)
 

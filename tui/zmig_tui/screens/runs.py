@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zmig_tui.models.run_list import ListedRun
 
 _SECONDS_BETWEEN_DRAWINGS = 0.5
+_SECONDS_BETWEEN_READINGS = 1.0
 
 
 class RunsScreen(Screen[str | None]):
@@ -46,6 +47,8 @@ class RunsScreen(Screen[str | None]):
         """The run under the cursor, wherever it is in the next list."""
         self._read_at: object = None
         """What was on record when the list was read last."""
+        self._asked_at = float("-inf")
+        self._is_complete = True
 
     def compose(self) -> ComposeResult:
         """Put a title and a head above the list."""
@@ -78,8 +81,9 @@ class RunsScreen(Screen[str | None]):
         if not self.is_current or observation is None:
             return
         on_record = self._model.runs.on_record
-        if not runs.is_read or on_record != self._read_at:
-            self._read_at = on_record
+        is_due = self._model.clock() - self._asked_at >= _SECONDS_BETWEEN_READINGS
+        if not runs.is_read or (on_record != self._read_at and is_due):
+            self._read_at, self._asked_at = on_record, self._model.clock()
             self._controller.request_runs(after=runs.newest_from)
         place = min(self.choices.index, max(len(self._runs) - 1, 0))
         self._chosen = self._runs[place].run_id if self._runs and place else None  # at the top it stays there
@@ -89,10 +93,17 @@ class RunsScreen(Screen[str | None]):
         count = f"  {len(self._runs):,}" if runs.is_read else "  reading …"
         title = line(span(" runs ", Tone.MARK), span(count, Tone.QUIET), more)
         self.query_one("#runs-head", Banner).show([title, line(""), head])
+        if (runs.more_before is None) != self._is_complete:
+            self._is_complete = runs.more_before is None
+            self.refresh_bindings()
         self.choices.show(lines or [line(span("  no run is on record", Tone.QUIET))] if runs.is_read else [])
         self.choices.action_go_to(same_run(self._runs, self._chosen, place))
         if place and place == len(self._runs) - 1:
             self.action_more()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer earlier runs where there are any."""
+        return action != "more" or self._model.run_list.more_before is not None
 
     def action_more(self) -> None:
         """Read earlier runs."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from zmig_tui.models.run_list import ListedRun
 
 _SECONDS_BETWEEN_DRAWINGS = 0.5
+_SECONDS_BETWEEN_READINGS = 1.0
+_FACTS_PER_SECOND = 1000
+"""How many are read again and again; of a run with very many, all are read less often."""
 
 
 class TimelineScreen(Screen[str | None]):
@@ -47,6 +50,7 @@ class TimelineScreen(Screen[str | None]):
         self._read_at: object = None
         """What was on record when the run was read last."""
         self._drawn_of: object = None
+        self._asks_again_at = float("-inf")
 
     def compose(self) -> ComposeResult:
         """Put a title and the axis above the bars."""
@@ -80,7 +84,8 @@ class TimelineScreen(Screen[str | None]):
         holder = observation.status.holder
         is_held = holder is not None and holder.run_id == run_id
         on_record = (self._model.runs.on_record, is_held)
-        if self._read_at is None or (on_record != self._read_at and self._run.outcome is Outcome.IN_PROGRESS):
+        is_news = on_record != self._read_at and self._run.outcome is Outcome.IN_PROGRESS
+        if self._read_at is None or (is_news and self._model.clock() >= self._asks_again_at):
             self._read_at = on_record
             last = None if self._run.outcome is Outcome.IN_PROGRESS else self._run.last
             self._controller.request_run(run_id, first=self._run.first, last=last)
@@ -90,6 +95,9 @@ class TimelineScreen(Screen[str | None]):
             return
         if self._drawn_of is read and not is_held:
             return
+        if self._drawn_of is not read:
+            pause = max(_SECONDS_BETWEEN_READINGS, len(read.facts) / _FACTS_PER_SECOND)
+            self._asks_again_at = self._model.clock() + pause
         self._drawn_of = read
         recorded = recorded_run(run_id, read.facts)
         if recorded is None:
