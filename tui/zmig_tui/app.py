@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -15,7 +16,9 @@ from textual.app import App
 from textual.message import Message
 
 from zmig.hints import command
+from zmig.text.secrets import redact
 from zmig_tui import background, preferences
+from zmig_tui.clipboard import clipboard_program, give
 from zmig_tui.controller import Controller
 from zmig_tui.events import RunEnded
 from zmig_tui.models import notice
@@ -303,6 +306,21 @@ class ConsoleApp(App[int]):
             self.main.actions.leave()
         else:
             self.main.prompts.notify("q quits")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text, without passwords, to the clipboard of the terminal or the page, and to that of the desktop."""
+        text = redact(text)
+        super().copy_to_clipboard(text)
+        if self._driver is not None and self._driver.is_web:
+            return  # whoever reads the page has a clipboard of his own
+        words = clipboard_program(os.environ, shutil.which)
+        if words is not None:
+            self.run_worker(partial(self._give, words, text), group="clipboard", exclusive=True)
+
+    async def _give(self, words: Sequence[str], text: str) -> None:
+        problem = await asyncio.to_thread(give, words, text)
+        if problem is not None:
+            self.notify(f"only the terminal was asked to copy: {problem}", severity="warning", markup=False)
 
     def action_command_palette(self) -> None:
         """Open zmig's own palette; Textual's has other commands, and another look."""

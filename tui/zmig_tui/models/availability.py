@@ -176,6 +176,7 @@ _TESTS: dict[str, tuple[Test, ...]] = {
     "waits": (_waits,),
     "detail": (_row,),
     "turn_to": (_row,),
+    "copy": (_row,),
     "edit": (_file, lambda at: at.no_editor),
     "back": (_open,),
 }

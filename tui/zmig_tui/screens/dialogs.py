@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, OptionList
 from textual.widgets.option_list import Option
 
+from zmig.presentation import words
 from zmig.presentation.spans import Tone, plain
 from zmig_tui.text import line, span
 from zmig_tui.widgets import checked_field
@@ -90,7 +91,14 @@ class TextDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "leave", "Close", key_display="esc", id="dialog.close"),
+        Binding("y", "copy", "Copy", id="dialog.copy"),
     ]
+
+    def action_copy(self) -> None:
+        """Copy the selected text, else all of it."""
+        text = self.get_selected_text() or "\n".join(plain(one) for one in self._text)
+        self.app.copy_to_clipboard(text)  # pyright: ignore[reportUnknownMemberType] - a bare App
+        self.notify(f"copied: {words.counted(text.count(chr(10)) + 1, 'line')}", markup=False)
 
     def action_leave(self) -> None:
         """Close the dialog."""

@@ -147,6 +147,14 @@ LOOKING = [
         id="look.edit",
         show=False,
     ),
+    Binding(
+        "y",
+        "copy",
+        "Copy",
+        tooltip="Copy the selected text; else the error, a statement, the file, the name or a command",
+        id="look.copy",
+        show=False,
+    ),
     Binding("l", "log", "Log", tooltip="Everything that was heard of the run", id="look.log", show=False),
     Binding(
         "f",

@@ -36,6 +36,7 @@ from zmig_tui.pages.empty_table import empty_table_line
 from zmig_tui.screens import keys, palette
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
+from zmig_tui.screens.copying import Copying
 from zmig_tui.screens.decisions import Decisions
 from zmig_tui.screens.editing import FileEditor
 from zmig_tui.screens.palette import KeyChoices
@@ -91,6 +92,7 @@ class MainScreen(Screen[None]):
         self.actions = RunActions(app, controller, model, self.prompts, redraw=self.redraw, report_run=report_run)
         self.decisions = Decisions(controller, model, self.prompts)
         self.backends = BackendActions(controller, model, self.prompts)
+        self.copying = Copying(app, self.prompts, model.hints.commands)
         self.editor = FileEditor(app, self.prompts, os.environ, refresh=controller.refresh)
         self._key_choices = KeyChoices(self.run_action, self.why_not)
         self.sources: list[Source] = [
@@ -453,6 +455,11 @@ class MainScreen(Screen[None]):
             is_rollback = tab is Tab.ROLLBACK
             file = migration.rollback_file if is_rollback else migration.file
             self.editor.edit(self.row, file, line, is_rollback=is_rollback)
+
+    def action_copy(self) -> None:
+        """Copy the selected text, or ask what to copy."""
+        if self.row is not None:
+            self.copying.copy(self.row, self.detail.detail, self.get_selected_text())
 
     def action_log(self) -> None:
         """Show everything that was reported of the run."""

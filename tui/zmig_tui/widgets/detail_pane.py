@@ -128,13 +128,20 @@ class DetailPane(Vertical):
         self._show_page(is_first=True)
 
     @property
+    def detail(self) -> Detail | None:
+        """What was gathered about the migration under the cursor, as soon as it is there."""
+        if self._detail is None or self._row is None or self._detail.entry.name != self._row.entry.name:
+            return None
+        return self._detail
+
+    @property
     def place(self) -> tuple[Tab, int | None]:
         """Which file is looked at, and the line of it, 1-based: the one that is marked, else the first that is seen."""
         tab = Tab.ROLLBACK if self.tab is Tab.ROLLBACK else Tab.FILE
         top = round(self.page.scroll_offset.y)
-        if self._detail is None or (self._row is not None and self._detail.entry.name != self._row.entry.name):
+        if self.detail is None:
             return tab, None
-        marked = detail_pages.marked_line(self._detail, tab, self._running_statement)
+        marked = detail_pages.marked_line(self.detail, tab, self._running_statement)
         if marked is not None:
             return tab, marked + 1
         return tab, top + 1 if tab is self.tab and top else None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from zmig.presentation.spans import plain
+from zmig.text.terminal import display_width
 from zmig_tui.text import EMPTY, width, wrapped
 from zmig_tui.widgets import styles
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.events import Resize
-    from textual.strip import Strip
+    from textual.selection import Selection
 
     from zmig.presentation.spans import Line
 
@@ -85,9 +87,32 @@ class Lines(ScrollView, can_focus=True):
         self.virtual_size = Size(self._longest, len(self._shown))
         self.refresh()
 
+    def get_selection(self, selection: Selection) -> tuple[str, str]:
+        """Return the text that is selected with the mouse, as it is shown."""
+        return selection.extract("\n".join(self.texts)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw what is selected, or is no longer."""
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the visible part."""
         left, top = self.scroll_offset
         index = top + y
         shown = self._shown[index] if index < len(self._shown) else EMPTY
-        return self._styles.strip(shown, self._styles.base, self.size.width, left)
+        strip = self._styles.strip(shown, self._styles.base, self.size.width, left)
+        selection = self.text_selection
+        span = selection.get_span(index) if selection is not None and index < len(self._shown) else None
+        if span is not None:
+            strip = self._selected(strip, span, plain(shown), left)
+        # By this the mouse knows which character it is on.
+        return strip.apply_offsets(left, index)
+
+    def _selected(self, strip: Strip, span: tuple[int, int], text: str, left: int) -> Strip:
+        """Return a line with some of its characters, from `span`, as selected; `left` columns are out of sight."""
+        start, end = span[0], len(text) if span[1] < 0 else span[1]
+        cuts = [max(display_width(text[:at]) - left, 0) for at in (start, end)]
+        cells = strip.cell_length
+        before, within, after = strip.divide([min(cuts[0], cells), min(cuts[1], cells), cells])
+        style = self.screen.get_component_rich_style("screen--selection")
+        return Strip.join([before, within.apply_style(style), after])
