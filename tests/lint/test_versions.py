@@ -70,3 +70,27 @@ def test_a_value_may_be_added_outside_of_a_transaction(folder: Path, checked: Ca
         "manifest: 1\nmigrations: [{version: 1, file: 001_a.sql, transaction: false}]\nlint: {postgres_version: 11}\n"
     )
     assert "fails/version" not in [one.rule for one in checked().findings]
+
+
+def test_a_key_of_a_partitioned_table_that_is_validated_later_needs_18(
+    folder: Path, checked: Callable[..., Report]
+) -> None:
+    (folder / "001_a.sql").write_text(
+        "-- why\ncreate table places (id int primary key);\n"
+        "create table parts (id int, place_id int) partition by range (id);\n"
+    )
+    (folder / "002_a.sql").write_text(
+        "-- why\nalter table parts add constraint placed foreign key (place_id) references places (id) not valid;\n"
+    )
+
+    def found(version: str) -> list[str]:
+        (folder / "manifest.yaml").write_text(
+            "manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}, {version: 2, file: 002_a.sql}]\n"
+            f"lint: {{{version}}}\n"
+        )
+        return [one.message for one in checked().findings if one.rule.startswith("fails/")]
+
+    refused = "`parts` is partitioned, and its foreign keys cannot be `not valid` before PostgreSQL 18"
+    assert found("postgres_version: 17") == [refused]
+    assert found("postgres_version: 18") == []
+    assert found("") == []

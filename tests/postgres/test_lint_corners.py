@@ -88,7 +88,42 @@ create index source_low on source (lower(b)); create index source_some on source
 create view seen as select a, b from source;
 insert into source (b) values ('x');
 """
+IDENTITIES = """
+create table named (id int primary key, code text not null, mail text, at date not null, tag text not null);
+create unique index named_code on named (code);
+create unique index named_mail on named (mail);
+create unique index named_low on named (lower(code));
+create unique index named_some on named (code) where id > 5;
+create index named_at on named (at);
+alter table named add constraint named_tag unique (tag) deferrable;
+alter table named add constraint positive check (id > 0);
+create table other (id int primary key);
+create table refers (id int, named_id int constraint refers_named references named (id));
+create table parts (id int, named_id int) partition by range (id);
+create table parts_1 partition of parts for values from (1) to (100);
+"""
 CORNERS = [
+    (IDENTITIES, [
+        "alter table named replica identity using index named_pkey",
+        "alter table named replica identity using index named_code",
+        "alter table named replica identity using index named_mail",
+        "alter table named alter mail set not null; alter table named replica identity using index named_mail",
+        "alter table named replica identity using index named_low",
+        "alter table named replica identity using index named_some",
+        "alter table named replica identity using index named_at",
+        "alter table named replica identity using index named_tag",
+        "alter table named replica identity using index other_pkey",
+        "alter table named replica identity using index nothing",
+        "alter table named replica identity full",
+        "alter table named alter constraint positive deferrable",
+        "alter table named alter constraint positive not deferrable",
+        "alter table named alter constraint named_pkey deferrable initially deferred",
+        "alter table named alter constraint nothing deferrable",
+        "alter table refers alter constraint refers_named deferrable initially deferred",
+        "alter table parts add constraint z foreign key (named_id) references named (id) not valid",
+        "alter table parts add foreign key (named_id) references named (id)",
+        "alter table parts_1 add constraint z foreign key (named_id) references named (id) not valid",
+    ]),
     (TYPED, [
         "create table z of point3",
         "create table z of point3 (x primary key)",
@@ -244,7 +279,9 @@ CORNERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("setup", "statements"), CORNERS, ids=["typed", "keys", "functions", "inheriting", "like"])
+@pytest.mark.parametrize(
+    ("setup", "statements"), CORNERS, ids=["identities", "typed", "keys", "functions", "inheriting", "like"]
+)
 def test_a_statement_does_what_is_said(
     connect: Callable[..., psycopg.Connection], setup: str, statements: list[str]
 ) -> None:

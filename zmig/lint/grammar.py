@@ -28,8 +28,6 @@ _NEAR = re.compile(r'at or near "(.*)"', re.DOTALL)
 _LINE = re.compile(r"near line (\d+)")
 _WORD = re.compile(r"\w+")
 _LONGEST_INSERT = 10_000
-OLDEST_SERVER = 13
-"""The oldest major version that zmig supports."""
 _DOLLARS = re.compile(r"\$\w*\$")
 
 
@@ -64,9 +62,7 @@ class Grammar:
         except self._too_deep:  # it is one, but is nested deeper than its tree can be read
             return None
         self._refusals[id(statement)] = None
-        return self._replay(
-            node, catalog, path=statement.path, version=version or OLDEST_SERVER, is_utc=statement.is_utc
-        )
+        return self._replay(node, catalog, path=statement.path, version=version, is_utc=statement.is_utc)
 
     def check(self, file: SqlFile) -> Iterator[Remark]:
         """Yield the statements of a file that are none."""

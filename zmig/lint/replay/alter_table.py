@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import alter_column, constraints, drop, inheritance, partitions, tree, typed_tables
+from zmig.lint.replay import (
+    alter_column,
+    constraints,
+    drop,
+    inheritance,
+    partitions,
+    replica_identity,
+    tree,
+    typed_tables,
+)
 from zmig.lint.replay.effects import (
     Builds,
     FailureCause,
@@ -240,6 +249,7 @@ def _record_foreign_key(
     constraints.need_key(replay, replay.table(before.name), added)
     replay.lock_referenced(added.references, LockMode.SHARE_ROW_EXCLUSIVE)
     if before.kind is TableKind.PARTITIONED:
+        _need_later_keys(replay, before, added)
         for child in replay.catalog.descendants_of(before.name):
             replay.lock(child.name, LockMode.SHARE_ROW_EXCLUSIVE)
             if any(partitions.is_same_key(one, added) for one in child.foreign_keys):
@@ -248,6 +258,18 @@ def _record_foreign_key(
     if added.is_valid and added.is_enforced and is_checked:
         for one in stored:
             replay.record(Validates(added.name, one.name, added.references, LockMode.SHARE_ROW_EXCLUSIVE))
+
+
+_KNOWS_LATER_KEYS = 18
+"""The first version in which a foreign key of a partitioned table can be validated later."""
+
+
+def _need_later_keys(replay: StatementReplay, table: Table, added: Constraint) -> None:
+    """Raise StatementFails where a foreign key of a partitioned table is to be validated later, on a server too old."""
+    if not added.is_valid and replay.is_before(_KNOWS_LATER_KEYS):
+        reason = f"`{table.name.name}` is partitioned, and its foreign keys cannot be `not valid` before PostgreSQL 18"
+        advice = "add the foreign key to each partition `not valid`, validate those, and then add it to the table"
+        raise replay.fail(FailureCause.REFUSED, reason, advice, (table.ref,))
 
 
 def _find_constraint(replay: StatementReplay, table: Table, name: str) -> Constraint | None:
@@ -285,6 +307,22 @@ def _validate_constraint(replay: StatementReplay, table: Table, command: pg.Alte
                 valid = constraints.never_null(valid, found.columns)
             replay.catalog.put(valid)
     replay.record(Redefines(Ref(ObjectKind.CONSTRAINT, table.name, found.name), what="validated"))
+
+
+def _alter_constraint(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    asked = tree.defined(command).atalter_constraint
+    found = _find_constraint(replay, table, asked.conname)
+    if found is None:
+        return
+    is_key = found.kind is ConstraintKind.FOREIGN_KEY
+    if (asked.alter_deferrability or asked.alter_enforceability) and not is_key and replay.catalog.is_certain(table):
+        reason = f"`{found.name}` is no foreign key, and only one of those can be altered so"
+        advice = f"drop `{found.name}`, and add it again as it is to be"
+        raise replay.fail(FailureCause.REFUSED, reason, advice, (Ref(ObjectKind.CONSTRAINT, table.name, found.name),))
+    if asked.alter_deferrability:
+        found = replace(found, is_deferrable=asked.deferrable)
+        replay.catalog.put(replace(table, constraints={**table.constraints, found.name: found}))
+        replay.record(Redefines(Ref(ObjectKind.CONSTRAINT, table.name, found.name), what="deferrable"))
 
 
 def _drop_constraint(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
@@ -394,14 +432,6 @@ def _row_security(*, has: bool | None = None, forces: bool | None = None) -> Cal
     return apply
 
 
-def _replica_identity(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    asked = tree.defined(command).replica_identity_stmt
-    kinds = {"d": "default", "f": "full", "n": "nothing", "i": f"index {asked.name}"}
-    after = replace(table, replica_identity=kinds.get(asked.identity_type, "default"))
-    replay.catalog.put(after)
-    replay.record(Redefines(table.ref, table, after, "replica identity"))
-
-
 def _switch_triggers(*, on: bool) -> Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]:
     def apply(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
         changed = {
@@ -456,6 +486,7 @@ _ACTIONS: dict[int, Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], N
     pg.AT_DropIdentity: alter_column.drop_identity,
     pg.AT_AddConstraint: _add_constraint,
     pg.AT_ValidateConstraint: _validate_constraint,
+    pg.AT_AlterConstraint: _alter_constraint,
     pg.AT_DropConstraint: _drop_constraint,
     pg.AT_SetTableSpace: _rewrite(RewriteCause.TABLESPACE, "it moves to the tablespace `{name}`"),
     pg.AT_SetAccessMethod: _set_access_method,
@@ -465,7 +496,7 @@ _ACTIONS: dict[int, Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], N
     pg.AT_DisableRowSecurity: _row_security(has=False),
     pg.AT_ForceRowSecurity: _row_security(forces=True),
     pg.AT_NoForceRowSecurity: _row_security(forces=False),
-    pg.AT_ReplicaIdentity: _replica_identity,
+    pg.AT_ReplicaIdentity: replica_identity.change,
     pg.AT_EnableTrig: _switch_triggers(on=True),
     pg.AT_EnableTrigAll: _switch_triggers(on=True),
     pg.AT_EnableTrigUser: _switch_triggers(on=True),

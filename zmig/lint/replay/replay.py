@@ -45,12 +45,17 @@ class Outcome:
 
 
 def replay_statement(
-    node: pg.Node, catalog: Catalog, *, path: tuple[str, ...] = ("public",), version: int = 13, is_utc: bool = False
+    node: pg.Node,
+    catalog: Catalog,
+    *,
+    path: tuple[str, ...] = ("public",),
+    version: int | None = None,
+    is_utc: bool = False,
 ) -> Outcome:
     """Return what a statement does to a catalog, which stays as it is.
 
-    `path` is the search path, `version` the major version of the server, and `is_utc` says that its session's time
-    zone is UTC.
+    `path` is the search path, `version` the major version of the oldest server, None where nobody says it, and
+    `is_utc` says that its session's time zone is UTC.
     """
     read = _STATEMENTS.get(tree.kind_of(node))
     if read is None:

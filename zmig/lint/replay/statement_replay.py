@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from zmig.lint.replay.objects import Type
 
 
+OLDEST_SERVER = 13
+"""The oldest major version that zmig supports."""
+
+
 class StatementFails(Exception):
     """A statement cannot succeed."""
 
@@ -33,13 +37,14 @@ class StatementFails(Exception):
 class StatementReplay:
     """What the functions for each kind of statement work on."""
 
-    def __init__(self, catalog: Catalog, path: tuple[str, ...], *, version: int, is_utc: bool = False) -> None:
+    def __init__(self, catalog: Catalog, path: tuple[str, ...], *, version: int | None, is_utc: bool = False) -> None:
         self.catalog = catalog
         """A copy of its own."""
         self.path = path
         """The schemas in which names without one are looked for; things are made in the first."""
-        self.version = version
+        self.version = version or OLDEST_SERVER
         """The major version of PostgreSQL, the oldest that matters."""
+        self._is_version_said = version is not None
         self.is_utc = is_utc
         """Whether the session's time zone is known to be UTC."""
         self.effects: list[Effect] = []
@@ -48,6 +53,10 @@ class StatementReplay:
         self.being_dropped: set[Name] = set()
         """The relations that are being dropped, with what depends on them."""
         self._action: int | None = None
+
+    def is_before(self, version: int) -> bool:
+        """Whether it has to run on a server before a major version; not where nobody says on which it runs."""
+        return self._is_version_said and self.version < version
 
     @property
     def generation(self) -> int:
