@@ -22,6 +22,7 @@ PICTURES = {
     "console-blocked": "blocked",
     "console-waits": "waits",
     "console-timeline": "timeline",
+    "console-log": "log",
     "console-file": "file",
     "console-rollback": "question",
     "console-databases": "databases",

@@ -67,6 +67,20 @@ def redacting(observer: Observer, redact: Callable[[str], str]) -> Observer:
     return lambda progress: observer(_masked(progress, redact))
 
 
+def lengthening(observer: Observer) -> Observer:
+    """Return an observer that gets statements with more of their beginning, for who shows them at a screen's width."""
+
+    def report(progress: Progress) -> None:
+        from zmig.progress import StatementStarted
+        from zmig.valueclass import replace
+
+        if isinstance(progress, StatementStarted) and progress.longer is not None:
+            progress = replace(progress, text=progress.longer(), longer=None)
+        observer(progress)
+
+    return report
+
+
 def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
     """Return an observer that gets failures whose hints `named` has completed."""
 
@@ -94,8 +108,10 @@ def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
             return replace(progress, message=redact(str(progress.message)), detail=detail, hint=hint)
         case Reported():
             return replace(progress, message=redact(str(progress.message)))
-        case StatementStarted() if (text := redact(progress.text)) != progress.text:
-            return replace(progress, text=text)
+        case StatementStarted() if progress.longer is not None or redact(progress.text) != progress.text:
+            longer = progress.longer
+            masked = None if longer is None else lambda: redact(longer())
+            return replace(progress, text=redact(progress.text), longer=masked)
         case _:
             return progress
 

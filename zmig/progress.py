@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from dataclasses import KW_ONLY
@@ -62,6 +62,8 @@ class StatementStarted:
     line: int
     text: str
     """The statement's beginning, on one line."""
+    longer: Callable[[], str] | None = field(default=None, compare=False, repr=False)
+    """Returns more of it, for who shows it at a screen's width; None where there is no more."""
 
 
 @valueclass

@@ -24,6 +24,7 @@ from zmig_tui.pages import plan_text
 from zmig_tui.screens import keys
 from zmig_tui.screens.databases import DatabasesScreen
 from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
+from zmig_tui.screens.log import LogScreen
 from zmig_tui.screens.timeline import TimelineScreen
 from zmig_tui.target import Target
 
@@ -44,7 +45,15 @@ from zmig.planning.plan import Action, Direction, Mode, Plan, Step
 from zmig.planning.request import Apply, Rollback
 from zmig.planning.state import Liveness
 from zmig.presentation.hints import CommandLine
-from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
+from zmig.progress import (
+    Notice,
+    RoundFinished,
+    RunStarted,
+    StatementFinished,
+    StatementStarted,
+    StepFinished,
+    StepStarted,
+)
 from zmig.project.project import Project
 from zmig.session import status
 from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict
@@ -371,7 +380,7 @@ def _backend(pid: int, **changes: object) -> Backend:
     return Backend(**(values | changes))  # pyright: ignore[reportArgumentType] - the values fit their names
 
 
-_HOLDER = LockHolder(
+HOLDER = LockHolder(
     4711,
     f"zmig/{RUN_ID}",
     database_user="deploy",
@@ -404,7 +413,7 @@ def running() -> Scene:
     return Scene(
         facts.all,
         work=BackendWork(_backend(4711), progress),
-        holder=_HOLDER,
+        holder=HOLDER,
         texts={migration.name: _RUNNING_FILE},
         act=act,
     )
@@ -419,6 +428,7 @@ def _heard(migration: Migration) -> list[tuple[float, Progress]]:
         (214, RunStarted(RUN_ID, plan, "shop")),
         (214, StepStarted(before, 1, 4, attempt=2, statements=3)),
         (213, StatementStarted(before, 1, 3, line=2, text="update customers set email = lower(btrim(email))")),
+        (202, StatementFinished(before, 1, 3, 12_031, 11.2)),
         (201, Notice(before, "NOTICE", "12,031 addresses were changed [for good]")),
         (
             196,
@@ -426,6 +436,7 @@ def _heard(migration: Migration) -> list[tuple[float, Progress]]:
                 before, 2, 3, line=4, text="create unique index concurrently customers_email_key on customers (email)"
             ),
         ),
+        (192, StatementFinished(before, 2, 3, None, 3.7)),
         (192, StepFinished(before, 1, 4, 22.0)),
         (192, StepStarted(step, 2, 4, attempt=2, statements=1)),
         (
@@ -435,6 +446,20 @@ def _heard(migration: Migration) -> list[tuple[float, Progress]]:
             ),
         ),
     ]
+
+
+def log() -> Scene:
+    """The log of a run of this console."""
+    scene = running()
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        assert scene.act is not None
+        await scene.act(app, pilot)
+        await app.push_screen(
+            LogScreen(app.main.model, app.main.prompts, wall=lambda at: NOW - timedelta(seconds=CLOCK - at))
+        )
+
+    return replace(scene, act=act)
 
 
 def rounds() -> Scene:
@@ -459,7 +484,7 @@ def rounds() -> Scene:
         app.main.redraw()
         await pilot.press("2")
 
-    holder = replace(_HOLDER, migration=migration.name)
+    holder = replace(HOLDER, migration=migration.name)
     return Scene(facts.all, holder=holder, texts={migration.name: _ROUNDS_FILE}, act=act)
 
 
@@ -495,7 +520,7 @@ def blocked() -> Scene:
         ),
         (Blocker(0, 4711, 4690, report), Blocker(1, 4690, 4655, psql)),
     )
-    return Scene(facts.all, work=work, queue=_queue(), holder=_HOLDER, texts={migration.name: _RUNNING_FILE})
+    return Scene(facts.all, work=work, queue=_queue(), holder=HOLDER, texts={migration.name: _RUNNING_FILE})
 
 
 def _queue() -> LockQueue:
@@ -705,7 +730,7 @@ def key_list() -> Scene:
 SCENES: dict[str, Callable[[], Scene]] = {
     scene.__name__: scene
     for scene in (
-        *(failed, file, running, rounds, blocked, waits, question, dry_run, away, drifted, databases),
+        *(failed, file, running, log, rounds, blocked, waits, question, dry_run, away, drifted, databases),
         *(commands, key_list, timeline),
     )
 }

@@ -57,7 +57,8 @@ async def _until_it_waits(zmig: Console) -> None:
 
 def _log(zmig: Console) -> list[str]:
     run = zmig.main.model.runs.shown
-    return ["".join(span.text for span in line) for line in run.log] if run is not None else []
+    entries = run.log.entries if run is not None else ()
+    return [f"{entry.words}: {entry.quoted}" for entry in entries if entry.lasts]
 
 
 def _shows_all_of_it(terminal: FullScreen) -> None:
@@ -65,9 +66,9 @@ def _shows_all_of_it(terminal: FullScreen) -> None:
     terminal.shows("1 of 3", "statement 2 of 2, line 2", "▶ apply two", "c Cancel")
     terminal.until(lambda screen: "in another process" not in screen)
     terminal.press("l")
-    terminal.shows("log: apply", "notice: early word")
+    terminal.shows("follows the end", "notice: early word")
     terminal.press("\x1b")
-    terminal.until(lambda screen: "log: apply" not in screen)
+    terminal.until(lambda screen: "follows the end" not in screen)
 
 
 async def test_a_run_is_left_and_found_again_with_all_it_said_and_cancelled_there(

@@ -13,6 +13,7 @@ import pytest
 from zmig_tui.controller import Controller
 from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 from zmig_tui.screens.finder import FinderDialog
+from zmig_tui.screens.log import LogScreen
 from zmig_tui.target import Target
 
 from tests.support.console import Console, console
@@ -80,7 +81,7 @@ async def _go_to(zmig: Console, keys: list[str]) -> None:
     """Come back to the table, whatever was opened, and go where `keys` lead."""
     while (top := zmig.top) is not zmig.main:
         await zmig.press("escape")
-        await zmig.until(lambda top=top: zmig.top is not top)
+        await zmig.until(lambda top=top: zmig.top is not top or isinstance(top, LogScreen))
     zmig.main.actions.leaves_after_run = False
     zmig.main.action_back()
     zmig.main.action_back()

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, ZmigError
+from zmig.observer import lengthening
 from zmig.running.cancellation import Cancellation, Cancelled
 from zmig_tui.events import ActionDone, RunAttached, RunEnded
 from zmig_tui.run_process import attachment, messages, places, starting
@@ -173,7 +174,7 @@ class OwnRun:
             self._progress.append((progress, self._clock()))
 
         try:
-            return RunEnded(self._target.open_migrator(observe, cancellation).run(request, confirmed=plan))
+            return RunEnded(self._target.open_migrator(lengthening(observe), cancellation).run(request, confirmed=plan))
         except Cancelled as error:
             return RunEnded(None, (error.problem,) if error.problem is not None else (), is_cancelled=True)
         except ZmigError as error:

@@ -12,7 +12,7 @@ from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
 from zmig.planning.blocked_by import PastBlocker
 from zmig.planning.plan import Plan, Step
-from zmig.progress import Blocked, Notice, RunStarted, ServerReported
+from zmig.progress import Blocked, Notice, RunStarted, ServerReported, StatementStarted
 from zmig.valueclass import fields
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     RunStarted: ("run_id", "database", "plan"),
     Blocked: ("step", "waited_seconds", "blockers", "queued", "queued_applications"),
     Notice: ("severity", "message", "detail", "hint"),
+    StatementStarted: ("step", "number", "total", "line", "text"),
     ServerReported: ("step", "seconds", "report"),
 }
 """The fields that are written where they are not all fields in their order."""

@@ -85,7 +85,14 @@ class Attempt:
 
     def starting(self, one: Statement | Chunk) -> StatementStarted:
         """Return what is reported when a statement of its file begins, or the first of a chunk."""
-        return StatementStarted(self.step, one.number, self.total, line=one.line, text=self.shown(one.summary))
+        return StatementStarted(
+            self.step,
+            one.number,
+            self.total,
+            line=one.line,
+            text=self.shown(one.summary),
+            longer=lambda: self.shown(one.long_summary),
+        )
 
     def place(
         self,

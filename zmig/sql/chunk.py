@@ -41,6 +41,11 @@ class Chunk:
         """The summary of its first statement."""
         return statement.first_summary(self.text)
 
+    @property
+    def long_summary(self) -> str:
+        """The long summary of its first statement."""
+        return statement.first_summary(self.text, is_long=True)
+
 
 def chunks(
     reads: Iterable[str], *, path: str, size: int = SIZE, conforming: bool = True, is_octets: bool = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.sql.copy_data import CopyData
     from zmig.sql.lexer import Token
 
-_SUMMARY_LIMIT = 80
+_SUMMARY_LIMIT, _LONG_LIMIT = 80, 400
 _SUMMARY_SOURCE = 1 << 16
 """How many characters a summary is made from; nothing masked and no comment of a statement is so long."""
 _SECRET_FOLLOWS = frozenset({"password", "connection"})
@@ -91,23 +91,30 @@ class Statement:
             return _summary(self.source, conforming=self.conforming)
         return _summary(self.source[:_SUMMARY_SOURCE].decode(errors="ignore"), conforming=self.conforming)
 
+    @property
+    def long_summary(self) -> str:
+        """The same of at most 400 characters, which takes several times as long."""
+        if isinstance(self.source, str):
+            return _summary(self.source, _LONG_LIMIT, conforming=self.conforming)
+        return _summary(self.source[:_SUMMARY_SOURCE].decode(errors="ignore"), _LONG_LIMIT, conforming=self.conforming)
 
-def first_summary(text: str) -> str:
+
+def first_summary(text: str, *, is_long: bool = False) -> str:
     """Return the summary of the first of plain statements that follow each other, read no further than it goes."""
-    return _summary(text, is_one=False)
+    return _summary(text, _LONG_LIMIT if is_long else _SUMMARY_LIMIT, is_one=False)
 
 
-def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
-    return _short_summary(text[:_SUMMARY_SOURCE], is_one=is_one, conforming=conforming)
+def _summary(text: str, limit: int = _SUMMARY_LIMIT, *, is_one: bool = True, conforming: bool = True) -> str:
+    return _short_summary(text[:_SUMMARY_SOURCE], limit, is_one=is_one, conforming=conforming)
 
 
 @lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
-def _short_summary(text: str, *, is_one: bool, conforming: bool) -> str:
+def _short_summary(text: str, limit: int, *, is_one: bool, conforming: bool) -> str:
     beginning = text[:_BEGINNING]
     if is_one and _IS_PLAIN.fullmatch(beginning) is not None:
         shown = " ".join(beginning.split())
-        if len(shown) > _SUMMARY_LIMIT or len(beginning) == len(text):
-            return _shortened(secrets.redact(shown))
+        if len(shown) > limit or len(beginning) == len(text):
+            return _shortened(secrets.redact(shown), limit)
     shown = ""
     end = 0
     is_secret = False
@@ -121,9 +128,9 @@ def _short_summary(text: str, *, is_one: bool, conforming: bool) -> str:
         shown += gap + _shown(piece, token.kind, is_secret=is_secret)
         is_secret = token.text in _SECRET_FOLLOWS
         end = token.end
-        if len(shown) > _SUMMARY_LIMIT and not is_secret:
+        if len(shown) > limit and not is_secret:
             break
-    return _shortened(secrets.redact(shown))
+    return _shortened(secrets.redact(shown), limit)
 
 
 _BEGINNING = 400
@@ -132,8 +139,8 @@ _IS_PLAIN = re.compile(r"[\w \t\r\n()\[\],.:=<>+*]*", re.ASCII)
 """Words and signs that hold no constant, no comment and no quoted name."""
 
 
-def _shortened(shown: str) -> str:
-    return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
+def _shortened(shown: str, limit: int) -> str:
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _tokens(text: str, *, conforming: bool) -> Iterator[Token]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from zmig.model import Environment
 from zmig_tui.models.durations import HERE, Durations
+from zmig_tui.models.remote_log import RemoteLog
 from zmig_tui.models.run_list import RunList
+from zmig_tui.models.run_log import RunLog
 from zmig_tui.models.run_tracker import SeenRuns
 from zmig_tui.models.runs import RunModel
 from zmig_tui.models.table import TableModel
@@ -60,6 +62,7 @@ class ConsoleModel:
         self.run_list = RunList()
         self.run_facts: RunFacts | None = None
         """What one run has recorded, as it was read last."""
+        self.remote_log = RemoteLog()
 
     def observe(
         self,
@@ -81,7 +84,17 @@ class ConsoleModel:
         self.problems = observation.manifest_problems
         self.unreachable_since = None
         self.table.replace(rows, widths)
-        return self.runs.observe(observation, position, seen, is_own_in_progress=is_running)
+        has_failed = self.runs.observe(observation, position, seen, is_own_in_progress=is_running)
+        self.remote_log.observe(observation, self.runs.remote, self.clock())
+        return has_failed
+
+    @property
+    def log(self) -> RunLog:
+        """What was reported of the run that is shown; of one in another process, what can be known of that."""
+        run = self.runs.shown
+        if run is None:
+            return RunLog()
+        return self.remote_log.log if run.is_remote else run.log
 
     def note_failure(self, problems: tuple[Problem, ...], *, is_unreachable: bool) -> None:
         """Note why nothing could be observed: the database does not answer, or the manifest cannot be used."""

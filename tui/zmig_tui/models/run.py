@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
-from zmig.presentation.narration import INSIDE, say
-from zmig.presentation.spans import Line, Tone
 from zmig.progress import (
     Held,
     LockWaiting,
@@ -20,22 +18,19 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.valueclass import replace, valueclass
+from zmig.valueclass import field, replace, valueclass
 from zmig_tui.models import batch_progress as rounds
+from zmig_tui.models import run_log
 from zmig_tui.models.recorded_run import setback
-from zmig_tui.text import line, span
+from zmig_tui.models.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from dataclasses import KW_ONLY
 
     from zmig.errors import Problem
-    from zmig.presentation.narration import Saying
     from zmig.progress import Progress
     from zmig_tui.models.batch_progress import BatchProgress
-
-LOG_LIMIT = 2000
-_INDENT = "    "
 
 
 @valueclass
@@ -89,8 +84,8 @@ class Run:
     finished: int = 0
     current: CurrentStep | None = None
     waiting: LockWaiting | None = None
-    log: tuple[Line, ...] = ()
-    """What happened, oldest first."""
+    log: RunLog = field(default_factory=RunLog)
+    """What was reported."""
     problems: tuple[Problem, ...] = ()
     ended: float | None = None
     outcome: str = ""
@@ -129,9 +124,7 @@ class Run:
 
 def advance(run: Run, progress: Progress, now: float) -> Run:
     """Return the run after one more progress of it."""
-    saying = say(progress)
-    if saying is not None and saying.lasts and saying.brief:
-        run = replace(run, log=(*run.log, log_line(saying))[-LOG_LIMIT:])
+    run = replace(run, log=run_log.advance(run.log, progress, now))
     match progress:
         case RunStarted():
             return replace(run, total=len(progress.plan.steps), waiting=None, run_id=progress.run_id)
@@ -198,13 +191,3 @@ def _moved(
                 most_tries=progress.attempts,
                 text="",
             )
-
-
-def log_line(saying: Saying) -> Line:
-    """Return the line that a log keeps of what was said."""
-    mark = _INDENT if saying.mark == INSIDE else f"{saying.mark} " if saying.mark else ""
-    words = f"{mark}{saying.brief}"
-    if saying.quoted:
-        return line(span(f"{words}: ", saying.tone), saying.quoted)
-    took = span(f"  {saying.took}", Tone.QUIET) if saying.took else ""
-    return line(span(words, saying.tone), took)

@@ -47,7 +47,7 @@ def panel_lines(
     body = body[:height]
     shown = height - len(body)
     if shown > 0:
-        body += [(Span(" "), *line) for line in run.log[-shown:]]
+        body += [(Span(" "), *line) for line in run.log.tail(shown)]
     if not run.is_over:
         # What a run waits for comes and goes several times a second; the table must not move each time.
         body += [EMPTY] * (_LEAST_LINES - len(body))

@@ -12,6 +12,7 @@ from uuid import uuid4
 from zmig import __version__
 from zmig.errors import ZmigError
 from zmig.migrator import Migrator
+from zmig.observer import lengthening
 from zmig.process.interrupts import Interrupted
 from zmig_tui.run_process import messages
 from zmig_tui.run_process.messages import Hello, Job, Outcome
@@ -47,7 +48,7 @@ def _carry_out(job: Job, interrupts: RequestedInterrupts, server: RunServer) -> 
     migrator = Migrator(
         Path(job.manifest),
         database_url=job.database_url,
-        observer=server.hear,
+        observer=lengthening(server.hear),
         environ=job.environ,
         interrupts=interrupts,
     )

@@ -39,10 +39,10 @@ from zmig_tui.screens.backend_actions import BackendActions
 from zmig_tui.screens.copying import Copying
 from zmig_tui.screens.decisions import Decisions
 from zmig_tui.screens.editing import FileEditor
+from zmig_tui.screens.log import LogScreen
 from zmig_tui.screens.palette import KeyChoices
 from zmig_tui.screens.prompts import Prompts
 from zmig_tui.screens.wait_tree import WaitTreeScreen
-from zmig_tui.text import line
 from zmig_tui.widgets.detail_pane import DetailPane
 from zmig_tui.widgets.filter_field import FilterField
 from zmig_tui.widgets.key_bar import KeyBar
@@ -463,12 +463,7 @@ class MainScreen(Screen[None]):
 
     def action_log(self) -> None:
         """Show everything that was reported of the run."""
-        run = self.model.runs.shown
-        if run is None:
-            self.prompts.notify("there was no run yet", is_warning=True)
-            return
-        text = [*run.log, *plan_text.problem_lines(run.problems, self.model.hints)]
-        self.prompts.read(f"log: {run.verb}", text or [line("only its own process hears what it says")])
+        self.prompts.open(LogScreen(self.model, self.prompts))
 
     def action_runs(self) -> None:
         """Show all runs."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zmig_tui.controller import Controller
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.finder import Choice, Group
+    from zmig_tui.screens.dialogs import Dialog
 
 
 class Prompts:
@@ -58,6 +59,10 @@ class Prompts:
     def open(self, screen: Screen[None]) -> None:
         """Show another screen until it is left."""
         self._app.push_screen(screen)
+
+    def ask(self, dialog: Dialog[str | None], answered: Callable[[str], None]) -> None:
+        """Ask for a text; `answered` gets it."""
+        self._app.push_screen(dialog, lambda answer: answered(answer) if answer is not None else None)
 
     def confirm(self, title: str, lines: Sequence[Line], agreed: Callable[[], None], *, is_destructive: bool) -> None:
         """Ask; in production enter does not agree, and what is destructive asks for the database's name."""
