@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, ZmigError
 from zmig.presentation import words
 from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady, RunRead, RunsRead
+from zmig_tui.models.run_list import MOST_RUN_FACTS
 from zmig_tui.own_run import OwnRun
 from zmig_tui.poller import Poller
 from zmig_tui.run_process.problems import internal
@@ -274,8 +275,12 @@ class Controller:
         self._read_once("runs", lambda: RunsRead(self._watcher.runs(after=after, before=before)))
 
     def request_run(self, run_id: str, *, first: int, last: int | None) -> None:
-        """Read what a run has recorded between two positions."""
-        self._read_once("run", lambda: RunRead(run_id, tuple(self._watcher.run_facts(run_id, first=first, last=last))))
+        """Read what a run has recorded between two positions, of very much the last."""
+
+        def read() -> ConsoleEvent:
+            return RunRead(run_id, tuple(self._watcher.run_facts(run_id, first=first, last=last, most=MOST_RUN_FACTS)))
+
+        self._read_once("run", read)
 
     def _read_once(self, what: str, read: Callable[[], ConsoleEvent]) -> None:
         """Send what was read; where that fails, the next observation says why."""

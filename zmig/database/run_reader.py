@@ -24,7 +24,7 @@ WINDOW = 20_000
 """Positions that one question looks at."""
 _MOST_WINDOWS = 10
 _ENOUGH_RUNS = 200
-_MOST_FACTS = 20_000
+MOST_FACTS = 20_000
 """How many facts of one run are read, the latest ones."""
 
 _BEGUN = (EventType.STARTED, EventType.ROLLBACK_STARTED)
@@ -134,8 +134,10 @@ class RunReader:
                 break
         return RunPage(tuple(found.values()), top, before)
 
-    def facts(self, run_id: str, *, first: int | None = None, last: int | None = None) -> list[Fact]:
-        """Return what a run has recorded, with the pauses of that time, oldest first."""
+    def facts(
+        self, run_id: str, *, first: int | None = None, last: int | None = None, most: int = MOST_FACTS
+    ) -> list[Fact]:
+        """Return the last facts that a run has recorded, with the pauses of that time, oldest first."""
         if not self._store.inspect().has_events:
             return []
         if first is None:
@@ -146,7 +148,7 @@ class RunReader:
             last=last,
             own_types=_spelled(*_ABOUT_RUNS),
             other_types=_spelled(*_PAUSES),
-            most=_MOST_FACTS,
+            most=most,
         )
 
     def _highest(self) -> int:

@@ -16,7 +16,7 @@ from zmig.database import activity, lock_queue, table_estimates
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
-from zmig.database.run_reader import RunReader
+from zmig.database.run_reader import MOST_FACTS, RunReader
 from zmig.database.store import Store
 from zmig.errors import ManifestError, ZmigError
 from zmig.facts import Run
@@ -158,13 +158,15 @@ class Watcher:
         session = self._connected(self._files.require())
         return session.guarded(lambda: table_estimates.read(session.connection, names))
 
-    def run_facts(self, run_id: str, *, first: int | None = None, last: int | None = None) -> list[Fact]:
-        """Return what a run has recorded from position `first` to `last`, oldest first. Raises like `poll`.
+    def run_facts(
+        self, run_id: str, *, first: int | None = None, last: int | None = None, most: int = MOST_FACTS
+    ) -> list[Fact]:
+        """Return the last facts of a run from position `first` to `last`, oldest first. Raises like `poll`.
 
         Without them it is looked for among the latest facts. With what the run did come the pauses of that time.
         """
         session = self._connected(self._files.require())
-        return session.guarded(lambda: session.runs.facts(run_id, first=first, last=last))
+        return session.guarded(lambda: session.runs.facts(run_id, first=first, last=last, most=most))
 
     def runs(self, *, after: int | None = None, before: int | None = None) -> RunPage:
         """Return the latest runs, or those between two positions, the newest first. Raises like `poll`."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
     from zmig.session.watcher import Observation
 
+MOST_RUN_FACTS = 4000
+"""How many facts of one run are shown: each migration leaves two, and all bars are drawn twice a second."""
 _FAILURES = (EventType.FAILED, EventType.ROLLBACK_FAILED)
 _BEGINNINGS = (EventType.STARTED, EventType.ROLLBACK_STARTED)
 
@@ -57,6 +59,8 @@ class RunList:
 
     def __init__(self) -> None:
         self._pages: list[RunPage] = []
+        self.revision = 0
+        """Grows with every page that is taken over."""
 
     @property
     def is_read(self) -> bool:
@@ -78,6 +82,7 @@ class RunList:
 
     def take(self, page: RunPage) -> None:
         """Take a page over: the latest runs, or news of them, or those before all that are known."""
+        self.revision += 1
         if page.before is None and self._pages and page.after >= self._pages[0].after:
             first = self._pages[0]
             kept = (run for run in first.runs if run.last <= page.after)

@@ -118,6 +118,7 @@ def _drawn(bar: Bar, seconds: float, room: int) -> Iterator[Span]:
             start = at
 
 
-def summary_line(shown: Timeline) -> Line:
-    """Return how much there is, in a line."""
-    return line(span(f"  {words.counted(len(shown.bars), 'migration')}, {words.duration(shown.seconds)}", Tone.QUIET))
+def summary_line(shown: Timeline, *, is_cut: bool = False) -> Line:
+    """Return how much there is, in a line; `is_cut` says that the bars are only the last of very many."""
+    count = words.counted(len(shown.bars), "migration")
+    return line(span(f"  {f'the last {count}' if is_cut else count}, {words.duration(shown.seconds)}", Tone.QUIET))

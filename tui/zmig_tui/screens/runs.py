@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from zmig.presentation.spans import Tone
+from zmig_tui.models.recorded_run import Outcome
 from zmig_tui.models.run_list import same_run
 from zmig_tui.pages.runs import run_lines
 from zmig_tui.screens.timeline import TimelineScreen
@@ -49,6 +50,8 @@ class RunsScreen(Screen[str | None]):
         """What was on record when the list was read last."""
         self._asked_at = float("-inf")
         self._is_complete = True
+        self._drawn: object = None
+        """What the lines were made of."""
 
     def compose(self) -> ComposeResult:
         """Put a title and a head above the list."""
@@ -78,13 +81,24 @@ class RunsScreen(Screen[str | None]):
     def draw(self) -> None:
         """Show what is known; ask for what is new, and for earlier runs once the cursor is at the end."""
         observation, runs = self._model.observation, self._model.run_list
-        if not self.is_current or observation is None:
+        if not self.is_current:
+            return
+        if observation is None:
+            self.query_one("#runs-head", Banner).show(
+                [line(span(" runs ", Tone.MARK), span("  connecting …", Tone.QUIET))]
+            )
             return
         on_record = self._model.runs.on_record
         is_due = self._model.clock() - self._asked_at >= _SECONDS_BETWEEN_READINGS
         if not runs.is_read or (on_record != self._read_at and is_due):
             self._read_at, self._asked_at = on_record, self._model.clock()
             self._controller.request_runs(after=runs.newest_from)
+        is_moving = any(run.outcome is Outcome.IN_PROGRESS for run in self._runs)
+        drawn = (runs.revision, observation.status.holder, observation.status.stuck, self.size)
+        if drawn == self._drawn and not is_moving:
+            self._read_on()
+            return
+        self._drawn = drawn
         place = min(self.choices.index, max(len(self._runs) - 1, 0))
         self._chosen = self._runs[place].run_id if self._runs and place else None  # at the top it stays there
         self._runs = runs.runs(observation)
@@ -98,7 +112,11 @@ class RunsScreen(Screen[str | None]):
             self.refresh_bindings()
         self.choices.show(lines or [line(span("  no run is on record", Tone.QUIET))] if runs.is_read else [])
         self.choices.action_go_to(same_run(self._runs, self._chosen, place))
-        if place and place == len(self._runs) - 1:
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read earlier runs once the cursor is at the end."""
+        if self.choices.index and self.choices.index == len(self._runs) - 1:
             self.action_more()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

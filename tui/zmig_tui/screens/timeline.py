@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -14,22 +15,26 @@ from zmig.presentation.spans import Tone
 from zmig.valueclass import replace
 from zmig_tui.models.recorded_run import Outcome, recorded_run
 from zmig_tui.models.rows import row_key
+from zmig_tui.models.run_list import MOST_RUN_FACTS
 from zmig_tui.models.timeline import Timeline, timeline
 from zmig_tui.pages import timeline as page
 from zmig_tui.pages.runs import outcome_span
-from zmig_tui.text import line, span
+from zmig_tui.text import EMPTY, line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.choices import Choices
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from zmig.presentation.spans import Line
     from zmig_tui.controller import Controller
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.run_list import ListedRun
 
 _SECONDS_BETWEEN_DRAWINGS = 0.5
 _SECONDS_BETWEEN_READINGS = 1.0
+_PROCESSOR_SHARE = 0.03
+"""How much of a core a run in progress may take that only grows longer."""
 _FACTS_PER_SECOND = 1000
 """How many are read again and again; of a run with very many, all are read less often."""
 
@@ -50,7 +55,7 @@ class TimelineScreen(Screen[str | None]):
         self._read_at: object = None
         """What was on record when the run was read last."""
         self._drawn_of: object = None
-        self._asks_again_at = float("-inf")
+        self._asks_again_at = self._draws_again_at = float("-inf")
 
     def compose(self) -> ComposeResult:
         """Put a title and the axis above the bars."""
@@ -93,8 +98,9 @@ class TimelineScreen(Screen[str | None]):
         if read is None or read.run_id != run_id:
             self._show_head(self._run.outcome)
             return
-        if self._drawn_of is read and not is_held:
+        if self._drawn_of is read and (not is_held or time.monotonic() < self._draws_again_at):
             return
+        began = time.thread_time()
         if self._drawn_of is not read:
             pause = max(_SECONDS_BETWEEN_READINGS, len(read.facts) / _FACTS_PER_SECOND)
             self._asks_again_at = self._model.clock() + pause
@@ -102,27 +108,29 @@ class TimelineScreen(Screen[str | None]):
         recorded = recorded_run(run_id, read.facts)
         if recorded is None:
             return
-        recorded = replace(recorded, is_held=is_held, is_stuck=self._run.outcome is Outcome.STUCK)
+        recorded = replace(
+            recorded, began=self._run.began, is_held=is_held, is_stuck=self._run.outcome is Outcome.STUCK
+        )
         limits = {
             entry.name: entry.migration.settings.lock_timeout_seconds
             for entry in observation.status.migrations
             if entry.migration is not None
         }
         self._timeline = timeline(recorded, read.facts, observation, limits)
-        self._show_head(recorded.outcome)
-        _, lines = page.timeline_lines(self._timeline, self.size.width - 1)
+        axis, lines = page.timeline_lines(self._timeline, self.size.width - 1)
+        self._show_head(recorded.outcome, axis, is_cut=len(read.facts) >= MOST_RUN_FACTS)
         self.choices.show(lines)
+        self._draws_again_at = time.monotonic() + (time.thread_time() - began) / _PROCESSOR_SHARE
 
-    def _show_head(self, outcome: Outcome) -> None:
+    def _show_head(self, outcome: Outcome, axis: Line = EMPTY, *, is_cut: bool = False) -> None:
         run = self._run
-        axis, _ = page.timeline_lines(self._timeline, self.size.width - 1)
         who = f" by {run.who}" if run.who else ""
         title = line(
             span(f" run {run.run_id} ", Tone.MARK),
             "  ",
             outcome_span(outcome),
             span(f"{who}, {words.moment(run.began)} UTC", Tone.PLAIN),
-            *page.summary_line(self._timeline),
+            *page.summary_line(self._timeline, is_cut=is_cut),
         )
         self.query_one("#timeline-head", Banner).show([title, page.legend(), axis])
 
