@@ -75,6 +75,8 @@ async def test_tries_and_blockers_of_a_run_elsewhere_are_told_while_it_waits_and
         assert took is not None
         assert took.seconds(0) >= 2 + 2 + 2  # two waits for the lock, and a pause of 2 s at least
         await zmig.until(lambda: f"blocked by pid {pid} nightly-report, user" in zmig.page)
+        await zmig.until(lambda: "in 2 attempts of that run blocked by" in zmig.page)
+        assert "nightly-report 2 times" in zmig.page
         await zmig.press("4")
         await zmig.until(lambda: zmig.page.count(f"blocked by pid {pid} nightly-report, user") == 2)
     connection.rollback()

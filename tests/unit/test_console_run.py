@@ -16,6 +16,7 @@ from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
 from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
+from zmig.planning.blocked_by import PastBlocker
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.presentation.hints import CommandLine
@@ -93,6 +94,26 @@ def test_a_retry_counts_down() -> None:
         RetryScheduled(STEPS[0], 2, 5, 30.0),
     )
     assert "tries again in 0:23" in _texts(run)
+
+
+def test_between_two_tries_it_is_said_why_the_last_one_failed_and_who_was_in_the_way() -> None:
+    problem = Problem("migration-failed", "migration `one` failed: canceling statement due to lock timeout")
+    blocked_by = (PastBlocker(4690, application_name="nightly-report"), PastBlocker(4655, depth=1))
+    failed = StepFailed(STEPS[0], 1, 2, duration_seconds=3.0, problem=problem, will_retry=True, blocked_by=blocked_by)
+    heard = (
+        RunStarted("r", PLAN, "shop"),
+        StepStarted(STEPS[0], 1, 2, attempt=7, statements=1),
+        failed,
+        RetryScheduled(STEPS[0], 2, 5, 30.0),
+    )
+    shown = _texts(_after(*heard))
+    assert "one  try 2 of 5" in shown
+    assert "↻ lock timeout, blocked by pid 4690 nightly-report; tries again in 0:24" in shown
+    again = _texts(_after(*heard, StepStarted(STEPS[0], 1, 2, attempt=8, statements=1)))
+    assert "one  try 2 of 5 · 0:05" in again
+    assert "tries again" not in again
+    other = _texts(_after(*heard, StepStarted(STEPS[1], 2, 2, attempt=1, statements=1)))
+    assert "two  0:05" in other
 
 
 def test_what_a_python_migration_reports_is_a_bar_of_its_own() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.facts import EventType
-from zmig.planning import failure_report
+from zmig.planning import blocked_by, failure_report
 from zmig.planning.state import NO_WARNINGS, FindingCode, State
 from zmig.presentation import origins, plans, words
 from zmig.presentation.spans import Line, Tone
@@ -83,7 +83,26 @@ def _failure(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     yield EMPTY
     problem = replace(problem, location=failure_mark.with_source_line(problem.location, detail))
     yield from plan_text.problem_lines([problem], hints)
+    yield from _blocked(detail)
     yield line(span("keys: ", Tone.QUIET), span("r retry   x resolve   4 events", Tone.ACCENT))
+
+
+def _blocked(detail: Detail) -> Iterator[Line]:
+    """Yield who was in the way more than once in the run that failed; of the last time the problem has everything."""
+    record = detail.entry.record
+    last = record.last if record is not None else None
+    failed = (EventType.FAILED, EventType.ROLLBACK_FAILED)
+    if last is None or last.type not in failed:
+        return
+    attempts = [fact for fact in detail.facts if fact.type in failed and fact.run_id == last.run_id]
+    names = [{one.name for one in blocked_by.of_fact(fact) if one.depth == 0} for fact in attempts]
+    counts = {
+        name: sum(name in found for found in names) for name in dict.fromkeys(one for some in names for one in some)
+    }
+    often = [f"{name} {count} times" for name, count in counts.items() if count > 1]
+    if often:
+        text = f"in {words.counted(len(attempts), 'attempt')} of that run blocked by {', '.join(often)}"
+        yield line(span(text, Tone.WARN))
 
 
 def _effect(detail: Detail, hints: HintStyle) -> Iterator[Line]:
