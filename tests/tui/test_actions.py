@@ -129,8 +129,10 @@ async def test_a_failure_is_shown_with_its_place_and_can_be_retried(shop: Shop) 
         await zmig.until_states(one="failed")
         await zmig.until_text("#panel", "✗ apply: failed")
         await zmig.until(lambda: 'relation "nowhere" does not exist' in zmig.page)
+        assert "▶2 │ select * from nowhere;" in zmig.page
+        await zmig.press("1")
+        await zmig.until(lambda: "PostgreSQL 42P01" in zmig.page)
         assert "2 | select * from nowhere;" in zmig.page
-        assert "PostgreSQL 42P01" in zmig.page
         shop.write("one.sql", "select 1;")
         await zmig.agree_to("r")
         await zmig.until_states(one="done")

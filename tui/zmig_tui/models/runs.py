@@ -66,6 +66,12 @@ class RunModel:
         return self.shown is not None and not self.shown.is_over
 
     @property
+    def is_failure_followed(self) -> bool:
+        """Whether the run that the cursor followed has failed, and the cursor was not moved since."""
+        run = self.shown
+        return self.follows and run is not None and run.is_over and run.has_failed
+
+    @property
     def is_following(self) -> bool:
         """Whether the cursor moves with a run."""
         return self.follows and self.is_in_progress

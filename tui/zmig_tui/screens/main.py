@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input
 
+from zmig.planning.state import State
 from zmig.presentation.spans import Tone
 from zmig_tui.events import (
     ActionDone,
@@ -314,6 +315,8 @@ class MainScreen(Screen[None]):
         self.query_one(ProblemList).draw(self.model)
         self.query_one(RunPanel).draw(self.model)
         self.detail.point_at(self.model.runs.running_statement(self.row.entry.name) if self.row is not None else None)
+        if self.model.runs.is_failure_followed and self.row is not None and self.row.is_troubled:
+            self.detail.suggest(Tab.FILE if self.row.state is State.FAILED else Tab.OVERVIEW)
         self._refresh_keys()
 
     def _refresh_keys(self) -> None:

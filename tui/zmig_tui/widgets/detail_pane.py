@@ -64,6 +64,8 @@ class DetailPane(Vertical):
         self._row: Row | None = None
         self._is_at_once = True
         self._running_statement: RunningStatement | None = None
+        self._is_turned_by_hand: bool | None = None
+        """Whether somebody asked for the page that is shown, or a run did; None where it is the first one."""
 
     def compose(self) -> ComposeResult:
         """Put the tabs above the page."""
@@ -96,6 +98,9 @@ class DetailPane(Vertical):
         """
         before, self._row = self._row, row
         self._is_at_once = at_once
+        if at_once and self._is_turned_by_hand is False and not (row and before and row.key == before.key):
+            self._is_turned_by_hand = None
+            self._turn_to(Tab.OVERVIEW)
         if row is not None and before is not None and row.key == before.key:
             return self._detail is None or row.state is not before.state
         if at_once or row is None or self._detail is None:
@@ -117,10 +122,22 @@ class DetailPane(Vertical):
         """Mark the statement that runs now, and keep it in sight."""
         if running != self._running_statement:
             self._running_statement = running
+            if running is not None:
+                self.suggest(running.tab)
             self._show_page(is_first=running is not None and running.tab in (self.tab, Tab.FILE))
 
+    def suggest(self, tab: Tab) -> None:
+        """Show a page that says more of a run, unless somebody asked for another, or there is room for both."""
+        if self._is_turned_by_hand is not True and not self.has_class("-tall"):
+            self._is_turned_by_hand = False
+            self._turn_to(tab)
+
     def turn_to(self, tab: Tab) -> None:
-        """Show another page."""
+        """Show another page, as somebody asked for; from then on none comes by itself."""
+        self._is_turned_by_hand = True
+        self._turn_to(tab)
+
+    def _turn_to(self, tab: Tab) -> None:
         if tab is self.tab:
             return
         self.tab = tab
