@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from zmig_tui.events import ConsoleEvent
     from zmig_tui.models.notice import Title
     from zmig_tui.target import Target
+    from zmig_tui.widgets.splitter import Splitter
 
 _WIDE_CELLS = 120
 _HUGE_CELLS = 180
@@ -50,6 +51,7 @@ _READING_SECONDS = 0.4
 """Longer than a key takes that was on its way when a question came up, shorter than the question takes to be read."""
 _SECONDS_BETWEEN_TERMINAL_CHECKS = 1.0
 _SECONDS_BETWEEN_TITLES = 0.5
+_DETAIL_SHARE = "detail_share"
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HANGUP = 128 + signal.SIGHUP
 
@@ -183,11 +185,16 @@ class ConsoleApp(App[int]):
                 database.model,
                 reading_seconds=self._reading_seconds,
                 report_run=self._report_run,
+                detail_share=self._preferences.number(_DETAIL_SHARE) or None,
             )
             self.install_screen(screen, f"database {self._place}")  # pyright: ignore[reportUnknownMemberType] - a bare Screen
             return screen
 
         return database.show(make)
+
+    def on_splitter_moved(self, event: Splitter.Moved) -> None:
+        """Keep how the width is shared."""
+        self._preferences.keep(_DETAIL_SHARE, round(event.share or 0, 3))
 
     def action_databases(self) -> None:
         """List all databases, and show the one that is chosen."""

@@ -85,6 +85,24 @@ def fit(wanted: Widths, cells: int) -> Widths:
     return replace(widths, name=max(min(cells - widths.taken, name), _LEAST_NAME_CELLS))
 
 
+def order_at(widths: Widths, column: int) -> Order | None:
+    """Return what rows are sorted by where the head has a column of the screen; None where they are by nothing."""
+    heads = (
+        (_STATE_CELLS, Order.STATE),
+        (widths.version, Order.PLAN),
+        (widths.name, Order.NAME),
+        (widths.kind, None),
+        (widths.when, Order.WHEN),
+        (widths.took, Order.TOOK),
+    )
+    start = 1
+    for cells, order in heads:
+        if cells and start <= column < start + cells:
+            return order
+        start += cells + len(_GAP) if cells else 0
+    return None
+
+
 def header_line(widths: Widths, order: Order, *, is_reversed: bool) -> Line:
     """Return the line above the rows; the column that sorts carries an arrow."""
 

@@ -54,6 +54,12 @@ class TableModel:
         self.order = self.order.following
         self._choose()
 
+    def sort_by(self, order: Order) -> None:
+        """Sort by a column; where it is so already, turn the order round."""
+        self.is_reversed = not self.is_reversed if order is self.order else False
+        self.order = order
+        self._choose()
+
     def reverse(self) -> None:
         """Reverse the order."""
         self.is_reversed = not self.is_reversed

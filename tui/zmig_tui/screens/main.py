@@ -48,6 +48,7 @@ from zmig_tui.widgets.detail_pane import DetailPane
 from zmig_tui.widgets.filter_field import FilterField
 from zmig_tui.widgets.key_bar import KeyBar
 from zmig_tui.widgets.parts import HeadingBar, ProblemList, RunPanel
+from zmig_tui.widgets.tab_bar import TabBar
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ class MainScreen(Screen[None]):
         *,
         reading_seconds: float,
         report_run: ReportRun,
+        detail_share: float | None = None,
     ) -> None:
         """`reading_seconds` is how long a question is on the screen before a key may agree to it.
 
-        `report_run` is called when a run of this console begins or ends.
+        `report_run` is called when a run of this console begins or ends. `detail_share` is how much of the width the
+        detail has, None for what the style sheet says.
         """
         super().__init__()
+        self._detail_share = detail_share
         self.controller = controller
         self.model = model
         self.prompts = Prompts(app, model, reading_seconds=reading_seconds)
@@ -119,6 +123,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known already, and start to observe."""
+        self.detail.share = self._detail_share
         self.table.focus()
         if self.model.observation is not None:
             self._show_rows()
@@ -304,8 +309,12 @@ class MainScreen(Screen[None]):
         self.redraw()
 
     def on_resize(self) -> None:
-        """Draw the heading and the panel for the new width."""
-        self.call_after_refresh(self.redraw)
+        """Share the new width, and draw the heading and the panel for it."""
+        self.call_after_refresh(self._lay_out)
+
+    def _lay_out(self) -> None:
+        self.detail.share_width(is_alone=self.has_class("-narrow"))
+        self.redraw()
 
     def redraw(self) -> None:
         """Draw everything but the table."""
@@ -528,6 +537,20 @@ class MainScreen(Screen[None]):
         """Sort by the next column."""
         self.model.table.sort_by_next_column()
         self._show_rows()
+
+    @on(MigrationTable.HeadClicked)
+    def sort_by_head(self, event: MigrationTable.HeadClicked) -> None:
+        """Sort by the column that was clicked on; again, the other way round."""
+        if event.order is None:
+            self.prompts.notify("the table is sorted by state, version, name, when and took alone")
+        else:
+            self.model.table.sort_by(event.order)
+            self._show_rows()
+
+    @on(TabBar.Clicked)
+    def turn_by_click(self, event: TabBar.Clicked) -> None:
+        """Turn to the page whose name was clicked on."""
+        self.action_turn_to(event.tab.value)
 
     def action_reverse(self) -> None:
         """Reverse the order."""

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
 
-from zmig.presentation.spans import Line, Span, Tone
+from zmig.presentation.spans import Tone
 from zmig_tui.models.details import Detail, RunningStatement, Tab
 from zmig_tui.pages import detail_pages
 from zmig_tui.text import line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
+from zmig_tui.widgets.splitter import Splitter
+from zmig_tui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.events import Resize
+    from textual.events import Click, Resize
 
     from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.rows import Row
@@ -49,8 +51,13 @@ class PageBelow(Vertical):
         """The text that is shown."""
         return self.query_one(Lines)
 
+    def on_click(self, event: Click) -> None:
+        """Turn to the page where its name is clicked on."""
+        if event.widget is self.query_one(Banner):
+            self.post_message(TabBar.Clicked(self.tab))
 
-class DetailPane(Vertical):
+
+class DetailPane(Splitter):
     """Shows one page about one migration, and where there is room the file and the events besides its overview."""
 
     WRAPPED: ClassVar = {Tab.OVERVIEW, Tab.EVENTS}
@@ -69,7 +76,7 @@ class DetailPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Put the tabs above the page."""
-        yield Banner(id="tabs")
+        yield TabBar(id="tabs")
         with Horizontal(id="pages"):
             with Vertical(id="page-column"):
                 yield Lines(id="page")
@@ -191,9 +198,4 @@ class DetailPane(Vertical):
                 page.scroll_to(0, 0, animate=False)
 
     def _show_tabs(self) -> None:
-        shown: list[Span] = [Span(" ")]
-        for number, tab in enumerate(Tab, start=1):
-            tone = Tone.MARK if tab is self.tab else Tone.QUIET
-            shown += [Span(f" {number} {tab.value} ", tone), Span(" ")]
-        tabs: Line = tuple(shown)
-        self.query_one("#tabs", Banner).show([tabs])
+        self.query_one(TabBar).mark(self.tab)

@@ -65,6 +65,13 @@ class MigrationTable(ScrollView, can_focus=True):
 
         row: Row | None
 
+    @dataclass
+    class HeadClicked(Message):
+        """The head of a column was clicked on."""
+
+        order: Order | None
+        """What it sorts by; None for a column that nothing is sorted by."""
+
     def __init__(self, *, id: str | None = None) -> None:
         self._styles = styles.StyleCache(self)
         super().__init__(id=id)
@@ -163,7 +170,10 @@ class MigrationTable(ScrollView, can_focus=True):
     def on_click(self, event: Click) -> None:
         """Put the cursor where the mouse is; a second click chooses."""
         index = event.y - _HEAD_LINES + self.scroll_offset.y
-        if event.y < _HEAD_LINES or index >= len(self._rows):
+        if event.y < _HEAD_LINES:
+            self.post_message(self.HeadClicked(columns.order_at(self._widths, event.x)))
+            return
+        if index >= len(self._rows):
             return
         self.go_to(index, by_hand=True)
         if event.chain > 1:
