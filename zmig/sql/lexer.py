@@ -76,15 +76,15 @@ def _token_pattern(*, conforming: bool) -> re.Pattern[str]:
         plain = rf"[nN]?{escapes}|(?:[uU]&|[bBxX])'[^']*+(?:''[^']*+)*+'"
     return re.compile(
         rf"""
-          (?P<blank>{SPACE}++|{LINE_COMMENT})
-        | (?P<comment>/\*)
+        (?:{SPACE}++|{LINE_COMMENT})*+
+        (?:(?P<comment>/\*)
         | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+(?!{continued}')|{plain})
         | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
         | (?P<open>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?")
         | (?P<dollar>\$(?:{NAME_START}[^{_NO_NAME}$]*+)?\$)
         | (?P<word>{NAME_START}{NAME_PART}*+)
         | (?P<number>\$?[0-9]++(?:_[0-9]++)*+(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?)
-        | (?P<symbol>.)
+        | (?P<symbol>.))
         """,
         re.VERBOSE | re.DOTALL,
     )
@@ -111,21 +111,19 @@ def tokens(text: str, start: int = 0, *, conforming: bool = True) -> Iterator[To
 
     Raises UnterminatedError where the text ends inside a string, a quoted name or a comment.
     """
-    match = _token_pattern(conforming=conforming).match
+    match, word = _token_pattern(conforming=conforming).match, Kind.WORD
     offset = start
     while matched := match(text, offset):
         group = matched.lastgroup or ""
-        begin, offset = offset, matched.end()
-        if group == "blank":
-            continue
-        if group == "word":
-            yield Token(Kind.WORD, fold(matched.group()), begin, offset)
+        begin, offset = matched.span(group)
+        if group == word:
+            yield Token(word, fold(matched[group]), begin, offset)
         elif (kind := _KINDS.get(group)) is not None:
-            yield Token(kind, matched.group(), begin, offset)
+            yield Token(kind, matched[group], begin, offset)
         elif group == "comment":
             offset = end_of_comment(text, begin)
         elif group == "dollar":
-            delimiter = matched.group()
+            delimiter = matched[group]
             closing = text.find(delimiter, offset)
             if closing < 0:
                 raise UnterminatedError(f"dollar quote {delimiter}", begin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.sql import lexer
@@ -46,16 +45,17 @@ class Reader:
 
     def peek(self, index: int = 0) -> Token | None:
         """Return the token `index` places ahead without taking it; None after the last one."""
-        missing = index + 1 - len(self._ahead)
-        if missing > 0:
-            self._ahead += islice(self._tokens, missing)
-        return self._ahead[index] if index < len(self._ahead) else None
+        ahead = self._ahead
+        while len(ahead) <= index:
+            token = next(self._tokens, None)
+            if token is None:
+                return None
+            ahead.append(token)
+        return ahead[index]
 
     def take(self) -> Token | None:
         """Take the next token."""
-        token = self.peek()
-        del self._ahead[:1]
-        return token
+        return self._ahead.pop(0) if self._ahead else next(self._tokens, None)
 
     def sees(self, *texts: str) -> bool:
         """Whether the next tokens are these: keywords in lower case, or symbols."""
