@@ -104,8 +104,23 @@ def replace(value: Value, /, **changes: Any) -> Value:
     Raises:
         TypeError: it has no such field, or none that is given when it is made.
     """
-    kept = {one.name: getattr(value, one.name) for one in fields(value) if one.init and one.name not in changes}
-    return type(value)(**kept, **changes)
+    kind = type(value)
+    known = _GIVEN.get(kind)
+    if known is None:
+        known = _GIVEN[kind] = _given(fields(value))
+    return kind(**{**known(value), **changes})
+
+
+_GIVEN: dict[type, Callable[[Any], dict[str, Any]]] = {}
+"""By class: what returns the fields of a value that are given when one is made."""
+
+
+def _given(fields: Iterable[Field]) -> Callable[[Any], dict[str, Any]]:
+    """Return a function that returns the fields that are given, as quick as one written by hand."""
+    pairs = ",".join(f"{one.name!r}:value.{one.name}" for one in fields if one.init)
+    namespace: dict[str, Any] = {}
+    exec(f"def given(value):\n return {{{pairs}}}", namespace)
+    return namespace["given"]
 
 
 def _slotted(cls: type[Class]) -> tuple[type[Class], tuple[Field, ...]]:
