@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from zmig.lint.replay.immutable_map import ImmutableMap
 from zmig.lint.replay.objects import (
@@ -40,6 +40,8 @@ _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNOR
 _DYNAMIC = re.compile(r"\bexecute\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d]\w*")
 _OF_THE_SERVER = ("pg_", "information_schema")
+_RELATION, _TYPE, _FUNCTION = Space.RELATION, Space.TYPE, Space.FUNCTION
+"""Read so often that it matters how long an enum takes to give them."""
 
 
 class Catalog:
@@ -47,7 +49,7 @@ class Catalog:
 
     __slots__ = (
         "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_relations", "_schemas",
-        "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations",
+        "_temporary", "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations",
         "privileges", "renamed_functions", "roles",
     )  # fmt: skip
 
@@ -58,6 +60,8 @@ class Catalog:
         self._schemas: ImmutableMap[str, Schema] = ImmutableMap()
         self._dependents: ImmutableMap[Node, frozenset[Node]] = ImmutableMap()
         self._gone: ImmutableMap[Node, bool] = ImmutableMap()
+        self._temporary: frozenset[Name] = frozenset()
+        """The relations that only a session has."""
         self._uncertain_names: frozenset[str] = frozenset()
         self._indexes = 0
         self._is_open = False
@@ -143,7 +147,9 @@ class Catalog:
 
     def relations_in(self, schema: str) -> Iterator[Relation]:
         """Yield the relations of a schema."""
-        yield from (one for one in self._relations.values() if one.name.schema == schema)
+        for one in self._relations.values():
+            if one.name.schema == schema:
+                yield one
 
     def types_in(self, schema: str) -> Iterator[UserType]:
         """Yield the types of a schema that somebody made."""
@@ -189,10 +195,13 @@ class Catalog:
         """Yield what depends on an object, in the order of names."""
         yield from sorted(self._dependents.get(Node(space, name)) or ())
 
-    def _relations_on(self, name: Name) -> Iterator[Relation]:
-        for node in self.dependents(Space.RELATION, name):
-            if node.space is Space.RELATION and (found := self._relations.get(node.name)) is not None:
-                yield found
+    def _relations_on(self, name: Name) -> list[Relation]:
+        """Return the relations that depend on one, in the order of names."""
+        nodes = self._dependents.get(Node(_RELATION, name))
+        if not nodes:
+            return []
+        found = map(self._relations.get, sorted([node.name for node in nodes if node.space is _RELATION]))
+        return [one for one in found if one is not None]
 
     def indexes_of(self, table: Name) -> tuple[Index, ...]:
         """Return the indexes of a table or materialized view, the oldest first."""
@@ -340,7 +349,9 @@ class Catalog:
         node = Node(Space.RELATION, made.name)
         old = self._relations.get(made.name)
         self._relations = self._relations.put(made.name, made)
-        self._link(node, () if old is None else _uses(old), _uses(made))
+        if made.name.schema == TEMPORARY:
+            self._temporary |= {made.name}
+        self._link(node, set() if old is None else _uses(old), _uses(made))
         self._come(node)
 
     def remove(self, name: Name) -> None:
@@ -349,7 +360,8 @@ class Catalog:
         node = Node(Space.RELATION, name)
         if old is not None:
             self._relations = self._relations.put(name, None)
-            self._link(node, _uses(old), ())
+            self._temporary -= {name}
+            self._link(node, _uses(old), set())
         self._gone = self._gone.put(node, True)
 
     def put_type(self, made: UserType) -> None:
@@ -357,7 +369,7 @@ class Catalog:
         node = Node(Space.TYPE, made.name)
         old = self._types.get(made.name)
         self._types = self._types.put(made.name, made)
-        self._link(node, () if old is None else _type_uses(old), _type_uses(made))
+        self._link(node, set() if old is None else _type_uses(old), _type_uses(made))
         self._come(node)
 
     def remove_type(self, name: Name) -> None:
@@ -366,7 +378,7 @@ class Catalog:
         node = Node(Space.TYPE, name)
         if old is not None:
             self._types = self._types.put(name, None)
-            self._link(node, _type_uses(old), ())
+            self._link(node, _type_uses(old), set())
         self._gone = self._gone.put(node, True)
 
     def put_function(self, made: Function) -> None:
@@ -416,8 +428,8 @@ class Catalog:
 
     def end_session(self) -> None:
         """Take out what only a session has."""
-        for one in [*self.relations_in(TEMPORARY)]:
-            self.remove_temporary(one.name)
+        for name in sorted(self._temporary):
+            self.remove_temporary(name)
         self.dropped_on_commit = frozenset()
 
     def remove_temporary(self, name: Name) -> None:
@@ -449,17 +461,12 @@ class Catalog:
         if node in self._gone:
             self._gone = self._gone.put(node, None)
 
-    def _link(self, node: Node, before: Iterable[Node], after: Iterable[Node]) -> None:
-        old, new = set(before), set(after)
-        for used in old - new:
+    def _link(self, node: Node, before: set[Node], after: set[Node]) -> None:
+        for used in before - after:
             left = (self._dependents.get(used) or frozenset()) - {node}
             self._dependents = self._dependents.put(used, left or None)
-        for used in new - old:
+        for used in after - before:
             self._dependents = self._dependents.put(used, (self._dependents.get(used) or frozenset()) | {node})
-
-
-def _is_of_somebody(name: Name | None) -> TypeGuard[Name]:
-    return name is not None and name.schema != BUILT_IN
 
 
 _ALWAYS_THERE = frozenset(
@@ -473,50 +480,65 @@ _ALWAYS_THERE = frozenset(
 
 def called_name(name: str) -> Node:
     """Return what depends on every function of a name, as the expressions do that call one."""
-    return Node(Space.FUNCTION, Name(None, name))
+    return Node(_FUNCTION, Name(None, name))
 
 
-def _calls(expressions: Iterable[Expression | None]) -> Iterator[Node]:
-    for one in expressions:
-        for called in one.functions if one is not None else ():
+def _add_calls(uses: set[Node], one: Expression | None) -> None:
+    if one is not None:
+        for called, _ in one.calls:
             if called.name not in _ALWAYS_THERE:
-                yield called_name(called.name)
+                uses.add(called_name(called.name))
 
 
-def _expressions(table: Table) -> Iterator[Expression | None]:
-    yield from (one.default for one in table.columns.values())
-    yield from (one.expression for one in table.constraints.values())
-    yield from (one for policy in table.policies.values() for one in (policy.using, policy.check))
-    yield from (one.condition for one in table.triggers.values())
+def _uses(made: Relation) -> set[Node]:
+    """Return what a relation depends on. Every change of one asks, so that plain loops add to one set."""
+    uses: set[Node] = set()
+    if isinstance(made, Table):
+        _add_uses_of_table(uses, made)
+    elif isinstance(made, View):
+        uses.update([Node(_RELATION, used) for used in made.uses])
+        _add_calls(uses, made.calls)
+    elif isinstance(made, Index):
+        uses.add(Node(_RELATION, made.table))
+        for one in made.expressions:
+            _add_calls(uses, one)
+        _add_calls(uses, made.predicate)
+    elif made.owner is not None:
+        uses.add(Node(_RELATION, made.owner[0]))
+    return uses
 
 
-def _uses(made: Relation) -> Iterator[Node]:
-    match made:
-        case Table():
-            yield from (Node(Space.RELATION, parent) for parent in made.parents)
-            for constraint in made.constraints.values():
-                if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.references is not None:
-                    yield Node(Space.RELATION, constraint.references)
-            of_columns = (one.type.name for one in made.columns.values() if one.type is not None)
-            yield from (Node(Space.TYPE, one) for one in (*of_columns, made.of_type) if _is_of_somebody(one))
-            yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
-            yield from _calls(_expressions(made))
-        case View():
-            yield from (Node(Space.RELATION, used) for used in made.uses)
-            yield from _calls((made.calls,))
-        case Index():
-            yield Node(Space.RELATION, made.table)
-            yield from _calls((*made.expressions, made.predicate))
-        case Sequence():
-            if made.owner is not None:
-                yield Node(Space.RELATION, made.owner[0])
+def _add_uses_of_table(uses: set[Node], made: Table) -> None:
+    for parent in made.parents:
+        uses.add(Node(_RELATION, parent))
+    for constraint in made.constraints.values():
+        if constraint.references is not None and constraint.kind is ConstraintKind.FOREIGN_KEY:
+            uses.add(Node(_RELATION, constraint.references))
+        _add_calls(uses, constraint.expression)
+    for column in made.columns.values():
+        kind = column.type
+        if kind is not None and kind.name.schema != BUILT_IN:
+            uses.add(Node(_TYPE, kind.name))
+        _add_calls(uses, column.default)
+    if made.of_type is not None and made.of_type.schema != BUILT_IN:
+        uses.add(Node(_TYPE, made.of_type))
+    for trigger in made.triggers.values():
+        uses.add(Node(_FUNCTION, trigger.function))
+        _add_calls(uses, trigger.condition)
+    for policy in made.policies.values():
+        _add_calls(uses, policy.using)
+        _add_calls(uses, policy.check)
 
 
-def _type_uses(made: UserType) -> Iterator[Node]:
+def _type_uses(made: UserType) -> set[Node]:
+    """Return what a type depends on."""
+    uses: set[Node] = set()
     types: Iterable[Type | None] = ()
     if isinstance(made, Domain):
         types = (made.base,)
-        yield from _calls(one.expression for one in made.constraints.values())
+        for constraint in made.constraints.values():
+            _add_calls(uses, constraint.expression)
     elif isinstance(made, Composite):
         types = made.attributes.values()
-    yield from (Node(Space.TYPE, one.name) for one in types if one is not None and not one.is_built_in)
+    uses.update([Node(_TYPE, one.name) for one in types if one is not None and not one.is_built_in])
+    return uses

@@ -36,7 +36,8 @@ class ImmutableMap(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """Return what belongs to a key; None where nothing does."""
-        return self._changes[key] if key in self._changes else self._base.get(key)
+        changes = self._changes
+        return changes[key] if key in changes else self._base.get(key)
 
     def __contains__(self, key: Key) -> bool:
         return self.get(key) is not None

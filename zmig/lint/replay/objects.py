@@ -158,7 +158,7 @@ class Expression:
     @property
     def functions(self) -> tuple[Name, ...]:
         """The functions it calls, as they are written."""
-        return tuple(called for called, _ in self._known.calls)
+        return tuple([called for called, _ in self._known.calls])
 
     @property
     def calls(self) -> tuple[tuple[Name, int], ...]:
