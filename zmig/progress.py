@@ -125,6 +125,9 @@ class RoundFinished:
     rows_per_second: float
     """Of the last 20 rounds of this attempt; an operator's pauses do not count."""
     seconds_left: float | None
+    _: KW_ONLY
+    lag_seconds: float | None = None
+    """How far the slowest replica was behind when that was asked last; None where there is none, or `max_lag` is 0."""
 
 
 @valueclass
@@ -135,6 +138,9 @@ class Held:
     reason: str
     """An operator's pause, or a replica that is behind."""
     held_seconds: float
+    _: KW_ONLY
+    lag_seconds: float | None = None
+    """How far the slowest replica is behind, as in `RoundFinished`."""
 
 
 @valueclass

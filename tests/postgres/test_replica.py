@@ -61,7 +61,10 @@ def test_rounds_wait_for_a_replica_that_is_behind(
         standby.execute("select pg_wal_replay_resume()")
         run.join()
     assert held_at < 4
-    assert recorder.all(RoundFinished)[-1].rows == 40
+    rounds = recorder.all(RoundFinished)
+    assert rounds[-1].rows == 40
+    assert (held.lag_seconds or 0) > 0.3
+    assert rounds[0].lag_seconds is not None and rounds[0].lag_seconds < 0.3, "what was known when it began"
     wait_until(standby, "not exists (select from users)")
 
 

@@ -477,9 +477,14 @@ def rounds() -> Scene:
             RunStarted(RUN_ID, plan, "shop"),
             StepStarted(step, 1, 2, attempt=1, statements=1),
             StatementStarted(step, 1, 1, line=2, text="update orders set total = …"),
-            RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4),
         ):
             run = advance(run, one, CLOCK - 48)
+        for second in range(4, 48, 4):
+            rows = 620_000 - (48 - second) * (9_000 + second * 80)
+            lag = 4.0 if second == 28 else second / 40
+            one = RoundFinished(step, 2 * second, rows, 1_000_000, 12_916.7, 29.4, lag_seconds=lag)
+            run = advance(run, one, CLOCK - 48 + second)
+        run = advance(run, RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4, lag_seconds=1.2), CLOCK)
         app.main.model.runs.own = run
         app.main.redraw()
         await pilot.press("2")

@@ -330,6 +330,7 @@ async def test_rounds_are_told_paused_and_resumed_here_and_in_another_console(
         await zmig.until_text("#panel", "‖ waits between two rounds: paused")
         await other.until_text("#panel", "paused by")
         assert "of 1,000 rows" in zmig.texts("#panel")
+        assert "at most" in zmig.texts("#panel"), "how quick the last rounds were, as bars"
         for each in (zmig, other):
             await each.until(lambda each=each: " left" not in each.texts("#panel") and "z Resume" in each.screen_text)
         await zmig.press("z")

@@ -140,10 +140,21 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
         },
     ),
     (
-        events.RoundFinished(STEP, 12, 5000, None, 1500.46, 6.04),
-        {"step": NAMED, "rounds": 12, "rows": 5000, "total": None, "rows_per_second": 1500.5, "seconds_left": 6.0},
+        events.RoundFinished(STEP, 12, 5000, None, 1500.46, 6.04, lag_seconds=0.25),
+        {
+            "step": NAMED,
+            "rounds": 12,
+            "rows": 5000,
+            "total": None,
+            "rows_per_second": 1500.5,
+            "seconds_left": 6.0,
+            "lag_seconds": 0.25,
+        },
     ),
-    (events.Held(STEP, "paused by `anna`", 2.0), {"step": NAMED, "reason": "paused by `anna`", "held_seconds": 2.0}),
+    (
+        events.Held(STEP, "paused by `anna`", 2.0),
+        {"step": NAMED, "reason": "paused by `anna`", "held_seconds": 2.0, "lag_seconds": None},
+    ),
     (
         events.Notice(STEP, "NOTICE", "hello", detail=None, hint="try it"),
         {"severity": "NOTICE", "message": "hello", "detail": None, "hint": "try it"},

@@ -299,7 +299,15 @@ class Batched:
         rate.add(reached.rows, time.monotonic())
         left = rate.seconds_left(reached.total)
         self._session.observer(
-            RoundFinished(self._attempt.step, reached.rounds, reached.rows, reached.total, rate.rows_per_second, left)
+            RoundFinished(
+                self._attempt.step,
+                reached.rounds,
+                reached.rows,
+                reached.total,
+                rate.rows_per_second,
+                left,
+                lag_seconds=self._throttle.lag_seconds,
+            )
         )
 
     def _finish(self) -> None:

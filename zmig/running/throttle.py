@@ -66,6 +66,8 @@ class Throttle:
         self._attempt = attempt
         self._max_lag_seconds = max_lag_seconds
         self._delay = Delay()
+        self.lag_seconds: float | None = None
+        """How far the slowest replica was behind when that was asked last; None where it is not asked."""
         self._is_blind = False
         """Whether a note said that this role may not see how far replicas are."""
         name = attempt.step.migration.name
@@ -82,7 +84,7 @@ class Throttle:
         began, paused = time.monotonic(), 0.0
         while (reason := self._reason(row or self._session.send_alone(self.query).last)) is not None:
             row, looked = None, time.monotonic()
-            self._session.observer(Held(self._attempt.step, reason, looked - began))
+            self._session.observer(Held(self._attempt.step, reason, looked - began, lag_seconds=self.lag_seconds))
             self._session.interrupts.sleep(_SECONDS_BETWEEN_LOOKS)
             paused += time.monotonic() - looked if reason.startswith(_PAUSED) else 0.0
         return paused
@@ -102,7 +104,7 @@ class Throttle:
     def _lag(self, written: int, replayed: int) -> str | None:
         now = time.monotonic()
         self._delay.note(written, now)
-        seconds = self._delay.seconds(replayed, now)
+        self.lag_seconds = seconds = self._delay.seconds(replayed, now)
         return f"the slowest replica is {seconds:.0f} s behind" if seconds > self._max_lag_seconds else None
 
     def _report_blindness(self) -> None:

@@ -11,6 +11,7 @@ from zmig.valueclass import valueclass
 from zmig_tui.models import batch_progress
 from zmig_tui.models.recorded_run import Outcome
 from zmig_tui.models.run import CurrentStep, Run
+from zmig_tui.models.trend import Trend
 from zmig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -128,6 +129,12 @@ def _current(
     failed = tries[-1] if tries and tries[-1].ended is not None else None
     next_try = next((one.next_try for one in reversed(tries) if one.ended is not None), None)
     retry_at = next_try.at if failed is not None and next_try is not None else None
+    rows_trend = known.rows_trend if known is not None else Trend()
+    done = batch_progress.from_record(record, earlier) if record is not None else None
+    if done is not None and record is not None and record.checkpoint is not None:
+        committed_at = _on_clock(record.checkpoint.created_at, observation, now)
+        if earlier is None or earlier.rows != done.rows:
+            rows_trend = rows_trend.adding(committed_at, done.rows)
     return CurrentStep(
         name=entry.name,
         version=entry.version or 0,
@@ -137,7 +144,8 @@ def _current(
         statements=total,
         line=position.line if position is not None else None,
         text=position.text if position is not None else one_line(query or ""),
-        rounds=batch_progress.from_record(record, earlier) if record is not None else None,
+        rounds=done,
+        rows_trend=rows_trend,
         held=_pause(record),
         is_rollback=record is not None and record.is_in_rollback,
         tries=next_try.number if next_try is not None else 1,

@@ -23,6 +23,7 @@ from zmig_tui.models import batch_progress as rounds
 from zmig_tui.models import run_log
 from zmig_tui.models.recorded_run import setback
 from zmig_tui.models.run_log import RunLog
+from zmig_tui.models.trend import Trend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,12 @@ class CurrentStep:
     """Why the attempt before the next one failed, while that is waited for."""
     retry_at: float | None = None
     is_rollback: bool = False
+    max_lag_seconds: float | None = None
+    """How far a replica may be behind; None where that is not known, or does not matter."""
+    rows_trend: Trend = field(default_factory=Trend)
+    """How many rows its rounds had done, over the last minutes."""
+    lag_trend: Trend = field(default_factory=Trend)
+    """How far the slowest replica was behind."""
     lock_timeout_seconds: float | None = None
     """How long a statement of it waits for a lock; None where that is not known."""
 
@@ -141,6 +148,9 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
                 statements=progress.statements,
                 is_rollback=step.direction is Direction.ROLLBACK,
                 lock_timeout_seconds=step.migration.settings.lock_timeout_seconds or None,
+                max_lag_seconds=step.migration.batch.max_lag_seconds if step.migration.batch is not None else None,
+                rows_trend=before.rows_trend if before is not None and is_again else Trend(),
+                lag_trend=before.lag_trend if before is not None and is_again else Trend(),
                 tries=before.tries if before is not None and is_again else 1,
                 most_tries=before.most_tries if before is not None and is_again else None,
             )
@@ -178,9 +188,15 @@ def _moved(
                 setback="",
             )
         case RoundFinished():
-            return replace(current, rounds=rounds.from_progress(progress), held="")
+            return replace(
+                current,
+                rounds=rounds.from_progress(progress),
+                held="",
+                rows_trend=current.rows_trend.adding(now, progress.rows),
+                lag_trend=_lag_trend(current, progress, now),
+            )
         case Held():
-            return replace(current, held=progress.reason)
+            return replace(current, held=progress.reason, lag_trend=_lag_trend(current, progress, now))
         case Reported():
             return replace(current, text=progress.message, done=progress.done, total=progress.total)
         case RetryScheduled():
@@ -191,3 +207,8 @@ def _moved(
                 most_tries=progress.attempts,
                 text="",
             )
+
+
+def _lag_trend(current: CurrentStep, progress: RoundFinished | Held, now: float) -> Trend:
+    lag = progress.lag_seconds
+    return current.lag_trend if lag is None else current.lag_trend.adding(now, lag)

@@ -10,6 +10,7 @@ from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models import batch_progress, wait_tree
 from zmig_tui.models.wait_tree import is_anybody_waiting
 from zmig_tui.pages import backend_view
+from zmig_tui.pages.sparkline import trend_line
 from zmig_tui.pages.wait_tree import summary_line
 from zmig_tui.text import EMPTY, bar, fitted, line, span, spread
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _TURNS_PER_SECOND = 4
 _MOST_BLOCKERS = 5
 _LEAST_LINES = 4
+_SPARKLINE_HEIGHT = 6
 
 
 def panel_lines(
@@ -44,6 +46,9 @@ def panel_lines(
     if work is not None and not run.is_over and is_anybody_waiting(observation):
         height += min(len(work.blockers), _MOST_BLOCKERS) + 1
     body = [_title(run, now, cells), *_body(run, observation, now, hints, expected)]
+    sparkline = trend_line(run.current, now, cells) if run.current is not None and height >= _SPARKLINE_HEIGHT else None
+    if sparkline is not None:
+        body.append((Span("   "), *sparkline))
     body = body[:height]
     shown = height - len(body)
     if shown > 0:
