@@ -72,7 +72,9 @@ class Story:
             )
         )
 
-    def observe(self, run: str | None = None, at: str | None = None, *, is_fresh: bool = False) -> bool:
+    def observe(
+        self, run: str | None = None, at: str | None = None, *, is_fresh: bool = False, is_own: bool = False
+    ) -> bool:
         """Observe while the lock is held by a run, which is at a migration; return whether a run has just failed."""
         holder = LockHolder(self._pid, f"zmig/{run}", migration=at) if run is not None else None
         now = NOW + timedelta(seconds=self.second)
@@ -84,7 +86,7 @@ class Story:
         )
         rows = RowCache()(entries)
         seen = self.tracker.follow(observation)
-        return self.model.observe(observation, rows, columns.measure(rows), None, is_running=False, seen=seen)
+        return self.model.observe(observation, rows, columns.measure(rows), None, is_running=is_own, seen=seen)
 
     @property
     def panel(self) -> str:
@@ -177,9 +179,10 @@ def test_what_ended_last_is_shown_whosever_run_it_is(story: Story) -> None:
     assert "✗ a run by deploy@ci: failed" in story.panel
     story.second = 9
     runs.begin("retry two", 1)
+    assert not story.observe(is_own=True)
     story.second = 10
     runs.end("1 done", ())
-    story.observe()
+    assert not story.observe()  # the failure before is no news
     assert "✓ retry two: 1 done" in story.panel
 
 

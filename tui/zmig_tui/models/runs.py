@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.progress import Progress
     from zmig.session.watcher import Observation
-    from zmig_tui.models.recorded_run import RecordedRun
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.run import CurrentStep
     from zmig_tui.models.run_tracker import SeenRuns
@@ -41,7 +40,8 @@ class RunModel:
         """What is another value once runs have recorded something."""
         self._own_ids: set[str] = set()
         """The runs that were this console's, of which its facts say nothing new."""
-        self._shown_end: RecordedRun | None = None
+        self._shown_end: tuple[object, ...] = ()
+        """Which end of a run in another process was shown last, as it was then."""
         self._closed: str | None = None
         """The run in another process that somebody has read the end of."""
 
@@ -132,7 +132,7 @@ class RunModel:
         after = self.remote = self._observed(observation, position, seen, before)
         if after is not None and not after.is_over and (before is None or before.run_id != after.run_id):
             self.follows = True
-        return after is not None and after.has_failed and self._shown_end is not end_before
+        return after is not None and after.has_failed and self._shown_end != end_before
 
     def _observed(
         self, observation: Observation, position: StatementPosition | None, seen: SeenRuns, before: Run | None
@@ -145,9 +145,10 @@ class RunModel:
         ended = seen.ended
         if ended is None or ended.run_id in self._own_ids or ended.run_id == self._closed:
             return None
-        if before is not None and before.is_over and before.run_id == ended.run_id and self._shown_end == ended:
+        end = (ended.run_id, ended.position, ended.is_stuck)
+        if before is not None and before.is_over and self._shown_end == end:
             return before  # as it was: the two clocks drift
-        self._shown_end = ended
+        self._shown_end = end
         return remote_run.ended_run(ended, observation, now)
 
     def running_statement(self, name: str) -> RunningStatement | None:

@@ -120,7 +120,7 @@ def _expectation(current: CurrentStep, now: float, expected: EarlierDuration) ->
 
 def _current(current: CurrentStep, now: float, expected: EarlierDuration | None) -> Iterator[Line]:
     facts = _tries(current)
-    if current.statement is not None:
+    if current.statement is not None and current.retry_at is None:
         number = narration.statement_number(current.statement, current.statements)
         facts.append(number + (f", line {current.line}" if current.line else ""))
     facts.append(words.clock(now - current.began))
