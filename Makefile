@@ -13,10 +13,10 @@
 #   make bench    measure zmig beside psql and other tools; ARGS goes to it, as in: make bench ARGS="--quick"
 #   make lock     lock the newest of everything: uv.lock, and constraints.txt for pip; needs uv
 #   make format   rewrite the files as `make lint` wants them
-#   make screenshots   draw the pictures of the console anew
+#   make screenshots   draw the pictures of the console anew; make recording records it at work
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test growth unit coverage test-latest check lint types imports matrix takeover bench lock format screenshots clean
+.PHONY: demo test growth unit coverage test-latest check lint types imports matrix takeover bench lock format recording screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -78,6 +78,9 @@ lock:
 format: $(VENV)/.dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+recording: $(VENV)/.demo
+	$(BIN)/python docs/recording.py
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py
