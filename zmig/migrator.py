@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.context import CodeMigration
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.timeline import TimelineChange
     from zmig.errors import Problem
     from zmig.facts import Fact
@@ -135,6 +136,7 @@ class Migrator:
                 schema=schema,
                 still_used=used,
                 not_imported=existing,
+                queue=opened.lock_queue(snapshot),
             )
 
     def drift(self) -> SchemaDrift:
@@ -711,6 +713,21 @@ class MigratorSession:
         used = session.still_used(snapshot) if quick is None else quick.still_used
         with database.translated(session.target):
             return snapshot, change, schema_comparison.glance(schema_comparison.source(session)), used, None
+
+    def lock_queue(self, snapshot: DatabaseSnapshot) -> LockQueue | None:
+        """Return who waits for the run in progress; None where none is, nobody waits, or that cannot be read now."""
+        if snapshot.holder is None:
+            return None
+        import psycopg
+
+        from zmig.database import activity, lock_queue
+
+        pid = snapshot.holder.pid
+        try:
+            connection = self.session.connection
+            return lock_queue.read(connection, pid, [one.pid for one in activity.blockers(connection, pid)])
+        except (ZmigError, psycopg.Error):
+            return None
 
     def _quick_status(self) -> QuickStatus | None:
         """Return the status as it is asked without psycopg; None where it is not, or there is a connection."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support import backends
 from tests.support.process import Process
 from tests.support.recorder import Recorder
 from zmig import Migrator
@@ -177,3 +178,33 @@ def test_plain_lines_and_lines_of_json_name_the_blocker(
             assert "1/1 blocked for " in ended.stderr
             assert f"by backend {holder.info.backend_pid}, " in ended.stderr
             assert ended.stderr.count("blocked for") == 1
+
+
+def test_the_status_says_how_many_wait_for_the_run(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    project.sql("001_a", "alter table a add column b int;", lock_timeout="10min")
+    holder, waiting, looking = connect(autocommit=False), connect(), connect()
+    waiting.execute("create table a (); set application_name = 'web app'")
+    holder.execute("select from a")
+    assert Migrator(project.manifest).status().queue is None
+    recorder = Recorder()
+    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
+    run.start()
+    queued = threading.Thread(target=waiting.execute, args=("select from a",))
+    try:
+        recorder.wait_for(Blocked)
+        alone = Migrator(project.manifest).status()
+        queued.start()
+        backends.wait_until(looking, f"pg_blocking_pids({waiting.info.backend_pid}) <> '{{}}'")
+        with Process("status", project.manifest) as process:
+            said = process.wait()
+        with Process("status", project.manifest, "--json") as process:
+            document = json.loads(process.wait().stdout)
+    finally:
+        holder.rollback()
+        run.join()
+        queued.join()
+    assert alone.as_dict()["lock_queue"] is None
+    assert "note: 1 other session waits for it: `web app`" in said.stdout
+    assert document["lock_queue"] == {"count": 1, "applications": [{"application_name": "web app", "count": 1}]}

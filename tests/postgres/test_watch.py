@@ -14,7 +14,9 @@ from tests.support import backends
 from tests.support.shop import APPLY, UNNOTICED, Shop
 from zmig import Migrator, State
 from zmig.database.activity import Blocker, Blocking
+from zmig.database.lock_queue import LockQueue
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -355,3 +357,35 @@ def test_who_queues_behind_a_run_is_seen_with_what_each_waits_for_as_the_server_
     for thread in threads:
         thread.join()
     assert watcher.poll().queue is None
+
+
+def test_who_waits_is_asked_once_in_a_while_and_does_without_an_answer_of_a_busy_server(
+    shop: Shop, watcher: Watcher, connect: Callable[..., psycopg.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    is_busy = False
+
+    def read(_connection: psycopg.Connection, pid: int, _blockers: object) -> LockQueue:
+        asked.append(pid)
+        if is_busy:
+            raise psycopg.errors.QueryCanceled
+        return LockQueue(pid)
+
+    monkeypatch.setattr("zmig.database.lock_queue.read", read)
+    monkeypatch.setattr("zmig.session.watcher._SECONDS_BETWEEN_QUEUES", 3600.0)
+    gate = connect()
+    gate.execute("select pg_advisory_lock(1)")
+    shop.add(1, "one", "select pg_advisory_xact_lock(1);", lock_timeout="10min")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+    seen = _until(watcher, lambda seen: seen.queue is not None)
+    assert [watcher.poll().queue for _ in range(3)] == [LockQueue(asked[0])] * 3
+    assert len(asked) == 1
+    assert seen.work is not None
+    is_busy = True
+    gone = replace(seen.work.backend, started_at=None)
+    assert not watcher.terminate(gone)
+    assert watcher.poll().queue is None
+    assert len(asked) == 2, "after something was done, it is asked at once"
+    gate.execute("select pg_advisory_unlock(1)")
+    run.join()

@@ -13,11 +13,13 @@ from zmig.presentation import words
 from zmig.presentation.problems import problem_lines
 from zmig.presentation.spans import Span, Tone
 from zmig.project import undeclared
+from zmig.text import listing
 from zmig.text.terminal import display_width, shortened, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zmig.database.lock_queue import LockQueue
     from zmig.presentation.hints import HintStyle
     from zmig.presentation.spans import Line
     from zmig.session.schema_drift import SchemaDrift
@@ -61,6 +63,7 @@ def _verdict(status: Status) -> ExitCode:
 _HEAD = ("  state", "version", "name", "kind", "applied at (UTC)", "took", "findings")
 _NAME, _RIGHT = 2, frozenset({1, 5})
 _SHORTEST_NAME = 16
+_MOST_APPLICATIONS = 3
 
 
 def lines(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool) -> list[Line]:
@@ -141,6 +144,7 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"note: {status.timeline_change.message}")
     if status.holder is not None:
         yield note(f"a run holds the lock: {lock_holder.describe(status.holder)}")
+        yield from map(note, _queue(status.queue))
     findings = ((entry.name, finding) for entry in status.migrations for finding in entry.findings)
     for name, finding in findings:
         if finding.code not in (FindingCode.DUE, FindingCode.SQUASHED):
@@ -155,6 +159,15 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}")
     if status.undeclared:
         yield note(f"note: {undeclared.sentence(status.undeclared)}")
+
+
+def _queue(queue: LockQueue | None) -> Iterator[str]:
+    """Yield how many wait for the run, if anybody does."""
+    if queue is None or not queue.count:
+        return
+    names = listing.quoted([name for name, _ in queue.applications if name], _MOST_APPLICATIONS)
+    waiting = f"{words.counted(queue.count, 'other session')} {'waits' if queue.count == 1 else 'wait'} for it"
+    yield f"note: {waiting}{f': {names}' if names else ''}"
 
 
 def _tool_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
@@ -209,6 +222,7 @@ COMMAND = Command(
         "other_tools (tool, table, not_imported: what another tool has applied since its history was imported, "
         "taken_back: what it does not have as applied any more); "
         "existing_history (tool, table; where another tool keeps its history, before zmig has run; or null); "
+        "lock_queue (count, applications: how many sessions wait for the run in progress; or null); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error, blocked_by and more)"
     ),
     run=run,

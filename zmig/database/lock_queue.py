@@ -106,6 +106,11 @@ class LockQueue:
         """How many wait for it."""
         return len(self.queued)
 
+    def as_dict(self) -> dict[str, object]:
+        """Return how many wait for it as JSON types."""
+        applications = [{"application_name": name or None, "count": count} for name, count in self.applications]
+        return {"count": self.count, "applications": applications}
+
 
 _WAITING = """
 select a.pid, a.application_name from pg_catalog.pg_stat_activity a

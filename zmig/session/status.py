@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.database.lock_holder import LockHolder
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.standby import Standby
     from zmig.database.timeline import TimelineChange
     from zmig.facts import OddRow
@@ -59,6 +60,8 @@ class Status:
     """Other tools that have applied something since their history was imported."""
     not_imported: NotImported | None = None
     """The tool whose history is in the database, where zmig has not run on it yet."""
+    queue: LockQueue | None = None
+    """Who waits for the run that holds the lock; None while nobody waits for any lock."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -82,6 +85,7 @@ class Status:
             "schema": self.schema.as_dict() if self.schema is not None else None,
             "other_tools": [one.as_dict() for one in self.still_used if one.ids or one.taken_back],
             "existing_history": self.not_imported.as_dict() if self.not_imported is not None else None,
+            "lock_queue": self.queue.as_dict() if self.queue is not None and self.queue.count else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 
