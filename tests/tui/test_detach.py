@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -17,6 +19,7 @@ from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 from tests.support import backends, run_processes
 from tests.support.console import console
 from tests.support.fullscreen import FullScreen
+from zmig.errors import MigrationFailed
 from zmig.facts import EventType
 
 if TYPE_CHECKING:
@@ -123,6 +126,25 @@ async def test_what_a_run_came_to_is_told_to_whoever_comes_first_and_then_by_fac
     async with console(waiting_shop.path, uses_processes=True) as zmig:
         await zmig.until_states(one="done", two="done", three="done")
         assert zmig.main.model.runs.own is None
+
+
+async def test_what_a_run_came_to_is_older_than_what_ended_after_it(
+    waiting_shop: Shop, connection: psycopg.Connection
+) -> None:
+    async with console(waiting_shop.path, uses_processes=True) as zmig:
+        await zmig.agree_to("a")
+        await _until_it_waits(zmig)
+        await zmig.press("D")
+        await zmig.until(lambda: zmig.has_left)
+    _let_go(connection)
+    backends.wait_for_end(connection)
+    waiting_shop.add(4, "four", "select nothing;")
+    with contextlib.suppress(MigrationFailed):
+        waiting_shop.migrator().migrate()
+    async with console(waiting_shop.path, uses_processes=True) as zmig:
+        await asyncio.to_thread(run_processes.wait_for_end, waiting_shop.path)
+        await zmig.until(lambda: zmig.main.model.runs.shown is None)
+        await zmig.until_states(four="failed")
 
 
 async def test_a_process_that_is_killed_is_missed_and_facts_say_what_it_left(

@@ -245,14 +245,18 @@ def test_a_run_goes_on_when_its_page_is_reloaded_and_closed_and_its_server_ended
             await tab.call("Page.handleJavaScriptDialog", accept=True)
             # It is attached: what was said before it was there is shown.
             await _until(tab, lambda: "1 of 1, line 1: select" in _text(tab))
-            title = "new Promise(done => setInterval(() => document.title.startsWith('▶') && done(document.title), 50))"
-            assert await tab.evaluate(title) == "▶ shop one 0 of 1"
+            title = "new Promise(done => setInterval(() => document.title === '▶ shop one 0 of 1' && done(true), 50))"
+            assert await tab.evaluate(title) is True
             icon = str(await tab.evaluate("document.getElementById('icon').href"))
             assert icon.startswith("data:image/svg+xml,")
             assert tab.violations == []
             assert "in another process" not in _text(tab)
             assert await tab.evaluate("location.search") == ""
-            return await asyncio.to_thread(served.end)
+            said = await asyncio.to_thread(served.end)
+            closed = "new Promise(done => setInterval(() => document.title.includes('ended') && done(true), 50))"
+            assert await tab.evaluate(closed) is True
+            assert "its run goes on" in str(await tab.evaluate("document.body.innerText"))
+            return said
 
     with _served(shop.path) as served:
         said = asyncio.run(script(served))

@@ -86,6 +86,8 @@ class RunEnded:
     """None where it was not completed."""
     problems: tuple[Problem, ...] = ()
     is_cancelled: bool = False
+    at: float | None = None
+    """When, on the screen's clock; None for now."""
 
     @property
     def outcome(self) -> str:

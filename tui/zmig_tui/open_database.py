@@ -55,7 +55,7 @@ class OpenDatabase:
                 self.controller.listen_to_found_run()
             case RunEnded():
                 model.runs.advance(self.controller.take_progress())
-                model.runs.end(event.outcome, event.problems)
+                model.runs.end(event.outcome, event.problems, event.at)
             case _:  # the answer to a question, which only a screen asks
                 pass
 

@@ -292,4 +292,4 @@ class OwnRun:
 
 
 def _ended(outcome: Outcome) -> RunEnded:
-    return RunEnded(outcome.result, outcome.problems, outcome.is_cancelled)
+    return RunEnded(outcome.result, outcome.problems, outcome.is_cancelled, at=outcome.at)

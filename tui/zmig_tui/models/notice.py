@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SHORT_SECONDS = 10.0
 """A run that took less, before somebody's eyes, has ended where it was looked for."""
 
+_NEWS_SECONDS = 60.0
+"""What ended earlier is found when a console is opened, and is no news."""
+
 
 class Mood(StrEnum):
     """How a database is, in one word."""
@@ -95,7 +98,9 @@ class EndingWatch:
         """Return the end of a run that was not over at the last look, or not known, unless it was short and watched."""
         before, run = self._before, self._model.runs.shown
         self._before = run
-        if run is None or not run.is_over or (before is not None and before.ended == run.ended):
+        if run is None or run.ended is None or (before is not None and before.ended == run.ended):
+            return None
+        if self._model.clock() - run.ended > _NEWS_SECONDS:
             return None
         if is_watched and run.seconds(0.0) < SHORT_SECONDS:
             return None

@@ -8,6 +8,7 @@ from zmig.valueclass import replace
 from zmig_tui.models import remote_run
 from zmig_tui.models.blocking import KnownBlockers, update_blockers
 from zmig_tui.models.details import RunningStatement, Tab
+from zmig_tui.models.recorded_run import ABOUT_RUNS
 from zmig_tui.models.run import Run, advance
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ class RunModel:
         if self.own is not None and not self.own.is_over:
             self.own = replace(self.own, is_cancelling=True)
 
-    def end(self, outcome: str, problems: Sequence[Problem]) -> None:
-        """Note that the console's own run has ended."""
+    def end(self, outcome: str, problems: Sequence[Problem], at: float | None = None) -> None:
+        """Note that the console's own run has ended, now or at a moment before."""
         if self.own is not None:
-            self.own = self.own.ending(outcome, problems, self._clock())
+            self.own = self.own.ending(outcome, problems, self._clock() if at is None else at)
 
     def clear(self) -> None:
         """Forget runs that are over."""
@@ -128,11 +129,22 @@ class RunModel:
         if is_own_in_progress:
             self.remote = None
             return False
+        if self.own is not None and self._is_overtaken(self.own, observation):
+            self.own = None
         before, end_before = self.remote, self._shown_end
         after = self.remote = self._observed(observation, position, seen, before)
         if after is not None and not after.is_over and (before is None or before.run_id != after.run_id):
             self.follows = True
         return after is not None and after.has_failed and self._shown_end != end_before
+
+    def _is_overtaken(self, own: Run, observation: Observation) -> bool:
+        """Whether another run has recorded something after one that is over, which may have ended long ago."""
+        records = [entry.record for entry in observation.status.migrations if entry.record is not None]
+        facts = [record.last for record in records if record.last is not None and record.last.type in ABOUT_RUNS]
+        own_facts = [fact.position for fact in facts if fact.run_id == own.run_id]
+        if not own.is_over or own.run_id is None or not own_facts:
+            return False
+        return any(fact.position > max(own_facts) for fact in facts if fact.run_id not in self._own_ids)
 
     def _observed(
         self, observation: Observation, position: StatementPosition | None, seen: SeenRuns, before: Run | None

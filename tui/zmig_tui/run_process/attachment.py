@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from zmig.valueclass import replace
 from zmig_tui.run_process import messages, places
 from zmig_tui.run_process.encoding import NotEncodable
 from zmig_tui.run_process.messages import Cancel, Heard, Hello, Outcome, Received
@@ -65,7 +66,7 @@ class Attachment:
             return None
         if outcome is None:
             pid = self.hello.pid if self.hello is not None else None
-            outcome = Outcome(None, (ended_without_a_word(title, pid),))
+            outcome = Outcome(None, (ended_without_a_word(title, pid),), at=self._clock())
         else:
             self._send(Received())
         self._connection.close()
@@ -80,7 +81,7 @@ class Attachment:
             if isinstance(message, Heard):
                 hear(message.progress, message.at + self._offset)
             elif isinstance(message, Outcome):
-                return message
+                return replace(message, at=message.at + self._offset)
         return None
 
     def cancel(self) -> None:

@@ -14,6 +14,7 @@ from zmig.errors import ZmigError
 from zmig.migrator import Migrator
 from zmig.observer import lengthening
 from zmig.process.interrupts import Interrupted
+from zmig.valueclass import replace
 from zmig_tui.run_process import messages
 from zmig_tui.run_process.messages import Hello, Job, Outcome
 from zmig_tui.run_process.problems import internal
@@ -40,7 +41,7 @@ def run(line: bytes, rest: bytes, console: socket.socket, linger_seconds: float)
     # Everything is recorded; while the outcome waits to be seen, a signal just ends the process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    server.finish(outcome)
+    server.finish(replace(outcome, at=time.monotonic()))
     return exit_code
 
 

@@ -49,6 +49,8 @@ class Outcome:
     """None where it was not completed."""
     problems: tuple[Problem, ...] = ()
     is_cancelled: bool = False
+    at: float = 0.0
+    """The moment, on the clock of the run's process."""
 
 
 @valueclass

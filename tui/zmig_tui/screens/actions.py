@@ -140,7 +140,7 @@ class RunActions:
 
     def end(self, ended: RunEnded) -> None:
         """Note the end of the run, and leave the console if it only waited for that."""
-        self._model.runs.end(ended.outcome, ended.problems)
+        self._model.runs.end(ended.outcome, ended.problems, ended.at)
         self._report_run(is_running=False)
         self._prompts.show_end(ended.outcome)
         if self.leaves_after_run:
