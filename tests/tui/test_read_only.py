@@ -36,6 +36,8 @@ READING = {
     "plan",
     "refresh",
     "request_detail",
+    "request_run",
+    "request_runs",
     "start",
     "stop",
     "take_progress",
