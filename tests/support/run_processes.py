@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig_tui.run_process import attachment, places
 
 if TYPE_CHECKING:
-    from zmig_tui.run_process.messages import Hello
+    from zmig_tui.run_process.messages import Hello, Outcome
 
 _PATIENCE_SECONDS = 120
 
@@ -31,6 +31,16 @@ def pid(manifest: Path) -> int:
     """The one process that runs this manifest."""
     (hello,) = found(manifest)
     return hello.pid
+
+
+def outcome(manifest: Path) -> Outcome:
+    """What came of the one run of this manifest, as soon as it has ended; its process ends then, too."""
+    (path,) = places.sockets(places.identity(manifest, None, os.environ))
+    attached = attachment.attach(path)
+    assert attached is not None
+    found = attached[0].listen("a run", lambda _progress, _moment: None)
+    assert found is not None
+    return found
 
 
 def wait_for_end(manifest: Path, pid: int | None = None) -> None:

@@ -263,7 +263,9 @@ def test_a_run_goes_on_when_its_page_is_reloaded_and_closed_and_its_server_ended
     assert "a run goes on" in said
     assert f"`zmig tui {shop.path}` attaches to it" in said
     backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
-    assert len(run_processes.found(shop.path)) == 1
     connection.execute("select pg_advisory_unlock(1)")
-    backends.wait_for_end(connection)
+    result = run_processes.outcome(shop.path).result
+    assert result is not None
+    assert result.completed == ("one",)
+    run_processes.wait_for_end(shop.path)
     assert [fact.type.label for fact in shop.migrator().history()[-2:]] == ["done", "observed"]
