@@ -88,14 +88,19 @@ def enum_value(entry: Entry) -> Iterator[Remark]:
         if not is_transactional:
             continue
         added: dict[str, int] = {}
-        types = {made.name.name for one in file.statements for made in one.parsed.creates if made.kind == "type"}
+        types: set[str] | None = None
         for statement in file.statements:
             if statement.verb == "alter" and isinstance(effect := statement.command.effect, AddEnumValue):
+                types = types if types is not None else _types_made(file)
                 if effect.type.name not in types:
                     value = effect.value.replace("'", "''")
                     added[f"'{value}'"] = statement.line
             elif added and statement.verb != "comment" and _ALTERS_TYPE.match(statement.text) is None:
                 yield from _uses(file, statement, added)
+
+
+def _types_made(file: SqlFile) -> set[str]:
+    return {made.name.name for one in file.statements for made in one.parsed.creates if made.kind == "type"}
 
 
 def _uses(file: SqlFile, statement: FileStatement, added: dict[str, int]) -> Iterator[Remark]:
