@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from zmig.lint.registry import Severities
     from zmig.lint.replay.catalog import Catalog
     from zmig.lint.sizes import Size, Sizes
+    from zmig.lint.squawk.weighing import Said
     from zmig.lint.steps import Step, Undoing
     from zmig.manifest.lint_keys import LintSettings
     from zmig.sql.token_reader import Name
@@ -127,7 +128,7 @@ class CheckContext:
     """The rules that can be checked here."""
     _: KW_ONLY
     grammar: Grammar | None = None
-    squawk: Mapping[int, Sequence[Remark]] = field(default_factory=dict[int, "list[Remark]"])
+    squawk: Mapping[int, Sequence[Said]] = field(default_factory=dict[int, "list[Said]"])
     """What squawk says of SQL files, by their `id`."""
     unread: Collection[int] = ()
     """The files that squawk could not read, by their `id`."""
@@ -421,8 +422,9 @@ def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iter
     said_inside = () if entry.inside is None else context.squawk.get(id(entry.inside.file), ())
     for check_effects in _CHECKS_OF_EFFECTS:
         yield from check_effects(entry, steps)
+    reported = Reported([one.remark for one in (*said, *said_inside)])
     for check_beside in _CHECKS_BESIDE_SQUAWK:
-        yield from check_beside(entry, steps, Reported((*said, *said_inside)))
+        yield from check_beside(entry, steps, reported)
     if context.grammar is not None:
         yield from context.grammar.check_condition(entry)
         yield from context.grammar.check_verify(entry)

@@ -25,9 +25,9 @@ from zmig.valueclass import field, replace, valueclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from zmig.lint.finding import Remark
     from zmig.lint.sql_file import SqlFile
     from zmig.lint.squawk.reading import SquawkInput
+    from zmig.lint.squawk.weighing import Said
 
 _SECONDS = 300
 _FILES_A_CALL = 500
@@ -51,7 +51,7 @@ class Job(NamedTuple):
 class SquawkReport:
     """What squawk said of files, each known by its `id`."""
 
-    remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
+    remarks: dict[int, list[Said]] = field(default_factory=dict[int, "list[Said]"])
     unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
     """The files with syntax that it does not know; of those it says nothing else."""
     not_checked: dict[int, str] = field(default_factory=dict[int, str])
@@ -183,8 +183,8 @@ def _add(
     elif rule in RULES:
         start = given.origin(_number(answer, "line"), _number(answer, "column"))
         end = given.origin(_number(answer, "line_end"), _number(answer, "column_end"))
-        remark = weighing.remark(file, rule, answer, start, max(start + 1, end), version=version)
-        report.remarks.setdefault(id(file), []).append(remark)
+        remark = weighing.remark(file, rule, answer, start, max(start + 1, end))
+        report.remarks.setdefault(id(file), []).append(weighing.Said(remark, version))
     elif name not in DECIDED_BY_ZMIG:
         report.unknown.setdefault(id(file), []).append(name)
 

@@ -23,7 +23,7 @@ _RESTRICT = re.compile(r"^\\(?:un)?restrict[ \t][^\r\n]*", re.MULTILINE)
 
 _MAKES_TABLES = frozenset({"create", "select", "with"})
 _EMPTY = "select"
-_NOT_LINE_END = re.compile(r"[^\r\n]")
+_LINE = re.compile(r"[^\r\n]+")
 
 
 @valueclass
@@ -76,10 +76,14 @@ def _without(script: str, statements: Sequence[FileStatement]) -> str:
     position = 0
     for statement in statements:
         text = script[statement.start : statement.end]
-        blank = _EMPTY + _NOT_LINE_END.sub(" ", text[len(_EMPTY) :]) if len(text) > len(_EMPTY) else text
+        blank = _EMPTY + _LINE.sub(_blank, text[len(_EMPTY) :]) if len(text) > len(_EMPTY) else text
         pieces += (script[position : statement.start], blank)
         position = statement.end
     return "".join((*pieces, script[position:]))
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
 
 
 def _input(file: SqlFile, script: str) -> SquawkInput:

@@ -6,7 +6,7 @@ Pure: it takes squawk's findings as values. `zmig.lint.squawk.program` runs it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.lint.advice.advice import Asked
 from zmig.lint.advice.advise import advise
@@ -116,20 +116,31 @@ _WORK: Mapping[str, tuple[type[Effect], ...]] = {
 """What a statement does of which a rule warns; where it does nothing of it, the rule has nothing to say."""
 
 
-def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Iterator[Remark]:
+class Said(NamedTuple):
+    """One of squawk's findings about a file; only of those that remain is asked what zmig says of it."""
+
+    remark: Remark
+    """In squawk's words."""
+    version: int | None
+    """The oldest major version of PostgreSQL that the file is for, where that is known."""
+
+
+def weighed(file: SqlFile, said: Sequence[Said], steps: Sequence[Step]) -> Iterator[Remark]:
     """Yield what remains of squawk's findings about a file; without `steps`, those that ask for nothing else."""
-    by_statement: dict[int, list[Remark]] = {}
-    for remark in said:
-        statement = file.statement_at(remark.start)
-        by_statement.setdefault(-1 if statement is None else statement.start, []).append(remark)
-    yield from by_statement.pop(-1, ())
+    by_statement: dict[int, list[Said]] = {}
+    for one in said:
+        statement = file.statement_at(one.remark.start)
+        by_statement.setdefault(-1 if statement is None else statement.start, []).append(one)
+    yield from (_worded(one, file) for one in by_statement.pop(-1, ()))
     if not steps:
-        yield from (one for some in by_statement.values() for one in some if one.rule in ABOUT_FORM)
+        forms = (one for some in by_statement.values() for one in some if one.remark.rule in ABOUT_FORM)
+        yield from (_worded(one, file) for one in forms)
         return
     own: set[Ref] = set()
     for number, step in enumerate(steps):
-        remarks = by_statement.get(step.statement.start, ())
-        for remark in remarks:
+        of_step = by_statement.get(step.statement.start, ())
+        remarks = [one.remark for one in of_step]
+        for remark, whole in zip(remarks, of_step, strict=True):
             action = step.action_at(remark.start)
             better = _SAID_BY.get(remark.rule, frozenset[str]())
             beside = (one for one in remarks if one.rule in better and step.action_at(one.start) == action)
@@ -138,7 +149,7 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
                 _is_harmless(one, step, steps[number:], own) for one in beside
             )
             if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:], own)):
-                yield _milder(remark, step)
+                yield _milder(_worded(whole, file), step)
         own.update(_named_by(step))
 
 
@@ -293,33 +304,35 @@ def _is_kept(ref: Ref, step: Step, onward: Sequence[Step]) -> bool:
     return len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
 
 
-def remark(
-    file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int, *, version: int | None
-) -> Remark:
-    """Return one of squawk's findings as a remark, in zmig's words where it has some."""
-    statement = file.statement_at(start)
-    if statement is not None:
-        advice = advise(Asked(rule, file, statement, start=start, version=version))
-        if advice is not None:
-            # Beside other statements it would not run as it is meant to.
-            is_whole = len(advice.fix) == 1 and len(file.statements) == 1 and not file.skipped
-            return Remark(
-                rule,
-                advice.message,
-                advice.hint,
-                file.source,
-                start=start,
-                end=end,
-                fix=advice.fix,
-                replaced=(statement.start, statement.end) if is_whole else None,
-                replacement=advice.fix[0].removesuffix(";") if is_whole else "",  # the semicolon after it stays
-            )
+def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:
+    """Return one of squawk's findings as a remark, in its own words."""
     text, hint = said.get("message"), said.get("help")
     message = _lower((text if isinstance(text, str) else rule).strip().rstrip("."))
     advice = (
         hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"run `zmig lint --explain {rule}`")
     )
     return Remark(rule, message, _lower(advice), file.source, start=start, end=end)
+
+
+def _worded(said: Said, file: SqlFile) -> Remark:
+    """Return a finding in zmig's words, where it has some."""
+    remark = said.remark
+    statement = file.statement_at(remark.start)
+    if statement is None:
+        return remark
+    advice = advise(Asked(remark.rule, file, statement, start=remark.start, version=said.version))
+    if advice is None:
+        return remark
+    # Beside other statements it would not run as it is meant to.
+    is_whole = len(advice.fix) == 1 and len(file.statements) == 1 and not file.skipped
+    return replace(
+        remark,
+        message=advice.message,
+        hint=advice.hint,
+        fix=advice.fix,
+        replaced=(statement.start, statement.end) if is_whole else None,
+        replacement=advice.fix[0].removesuffix(";") if is_whole else "",  # the semicolon after it stays
+    )
 
 
 def _lower(text: str) -> str:
