@@ -11,10 +11,11 @@ from bisect import bisect_right
 from functools import cached_property
 
 from zmig.errors import Location
-from zmig.text.secrets import redact
+from zmig.text import secrets
 
 _AROUND = 1 << 10
 """How much of what is around a line is looked through for what makes it a secret."""
+_LARGE = 1 << 20
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CREDENTIALS = re.compile(r"passw|pwd", re.IGNORECASE)
 
@@ -60,10 +61,16 @@ class Source:
         shown = None if may_hold_password(text) or self._is_secret(line, text) else text
         return Location(self.label, line, column, text=shown, width=width)
 
+    @cached_property
+    def _may_hold_secret(self) -> bool:
+        """Whether what is around a line can make a secret of it; of a large text, that is not known beforehand."""
+        return len(self.text) > _LARGE or secrets.may_be_in(self.text)
+
     def _is_secret(self, line: int, text: str) -> bool:
         """Whether a line holds a secret, which may show by what is around it."""
         start = self._starts[line - 1]
-        return text not in redact(self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND])
+        around = self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND]
+        return self._may_hold_secret and text not in secrets.redact(around)
 
     def offset_of_line(self, line: int) -> int:
         """Return the 0-based offset at which a line begins, by its 1-based number; past the end means the end."""
