@@ -198,6 +198,12 @@ class _Tree:
             self._node = pg.Node.FromString(self._node)
         return self._node
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Tree) and type(self) is type(other) and self.node == other.node
+
+    def __hash__(self) -> int:
+        return hash(self.octets)
+
     @property
     def octets(self) -> bytes:
         """It as octets."""
