@@ -77,11 +77,17 @@ def _shows_all_of_it(terminal: FullScreen) -> None:
 async def test_a_run_is_left_and_found_again_with_all_it_said_and_cancelled_there(
     waiting_shop: Shop, connection: psycopg.Connection
 ) -> None:
-    async with console(waiting_shop.path, uses_processes=True) as zmig:
+    async with (
+        console(waiting_shop.path, uses_processes=True) as other,
+        console(waiting_shop.path, uses_processes=True) as zmig,
+    ):
         await zmig.agree_to("a")
         await _until_it_waits(zmig)
         first_log = _log(zmig)
         assert any("early word" in line for line in first_log)
+        # One that was open already attaches to it, too.
+        await other.until(lambda: (own := other.main.model.runs.own) is not None and not own.is_over)
+        await other.until(lambda: _log(other) == first_log)
         await zmig.open(QuitDialog, "q")
         assert "leave it running" in zmig.screen_text
         await zmig.press("d")
