@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from zmig_tui import text
 from zmig_tui.screens.file_dialog import FileDialog
 from zmig_tui.screens.log import LogScreen
+from zmig_tui.widgets import log_lines
 from zmig_tui.widgets.banner import Banner
 
 from tests.support.console import console
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import psycopg
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.console import Console
     from tests.support.shop import Shop
+    from zmig.presentation.spans import Line
 
 _COLUMNS = ", ".join(f"column_{number} bigint" for number in range(12))
 
@@ -79,6 +83,33 @@ async def test_it_goes_on_while_it_is_read_and_follows_the_end_until_somebody_sc
         await zmig.until(lambda: "✓ one" in zmig.screen_text and "completed 1 of 1 step" in zmig.screen_text)
         await zmig.press("q")
         assert zmig.top is zmig.main
+
+
+async def test_only_lines_that_are_new_are_wrapped(
+    shop: Shop, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapped: list[Line] = []
+
+    def counting(line: Line, cells: int) -> Iterator[Line]:
+        wrapped.append(line)
+        return text.wrapped(line, cells)
+
+    connection.execute("select pg_advisory_lock(1)")
+    notices = "do $$ begin for n in 1..60 loop raise notice 'word %', n; end loop; end $$;\n"
+    shop.add(1, "one", f"{notices}select pg_advisory_xact_lock(1);", lock_timeout="10min")
+    async with console(shop.path) as zmig:
+        await zmig.agree_to("a")
+        await zmig.until_text("#panel", "statement 2 of 2")
+        await zmig.open(LogScreen, "l")
+        await _until(zmig, "word 60")
+        monkeypatch.setattr(log_lines, "wrapped", counting)
+        for _ in range(5):
+            _log(zmig).draw()
+        assert len(wrapped) < 30, "five times the statement that runs, and who blocks it"
+        await zmig.pilot.resize_terminal(80, 24)
+        await zmig.until(lambda: len(wrapped) > 60)
+        connection.execute("select pg_advisory_unlock(1)")
+        await zmig.until(lambda: not zmig.app.controller.is_running)
 
 
 async def test_it_is_searched_with_keys(shop: Shop) -> None:

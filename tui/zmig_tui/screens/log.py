@@ -18,6 +18,7 @@ from zmig_tui.models.run_log import RunLog
 from zmig_tui.pages import plan_text
 from zmig_tui.pages import run_log as page
 from zmig_tui.screens.file_dialog import FileDialog
+from zmig_tui.screens.pace import Pace
 from zmig_tui.text import line, span, spread
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.log_lines import LogLines
@@ -56,6 +57,7 @@ class LogScreen(Screen[None]):
         self._lines: list[Line] = []
         self._seen = 0
         """How many entries there were when the end was in sight last."""
+        self._pace = Pace()
         self._needle = ""
         self._matches: list[int] = []
         self._match: int | None = None
@@ -73,7 +75,7 @@ class LogScreen(Screen[None]):
         """Begin at the end."""
         self.lines.focus()
         self.draw()
-        self.set_interval(_SECONDS_BETWEEN_DRAWINGS, self.draw)
+        self.set_interval(_SECONDS_BETWEEN_DRAWINGS, lambda: self._pace.draw(self.draw))
 
     @property
     def lines(self) -> LogLines:

@@ -11,6 +11,7 @@ from textual.widgets import Footer
 
 from zmig_tui.models.wait_tree import Part, WaitNode, WaitTree, wait_tree
 from zmig_tui.pages import wait_tree as page
+from zmig_tui.screens.pace import Pace
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.item_lines import ItemLines
 
@@ -45,6 +46,7 @@ class WaitTreeScreen(Screen[None]):
         self._prompts = prompts
         self._backends = backends
         self._cancel_run = cancel_run
+        self._pace = Pace()
         self._tree = WaitTree()
         self._chosen: tuple[Part, int] | None = None
         """The backend under the cursor, wherever it is in the next tree."""
@@ -59,7 +61,7 @@ class WaitTreeScreen(Screen[None]):
         """Begin with the first of those that block the run."""
         self.draw()
         self.list.focus()
-        self.set_interval(_SECONDS_BETWEEN_DRAWINGS, self.draw)
+        self.set_interval(_SECONDS_BETWEEN_DRAWINGS, lambda: self._pace.draw(self.draw))
 
     @property
     def list(self) -> ItemLines:

