@@ -32,6 +32,13 @@ create trigger people_stamp before update on people for each row execute functio
 alter table people enable row level security;
 create policy own on people using (email = current_user);
 create table bare (a int, b int);
+create publication shown for table places, towns;
+create sequence numbers;
+create function plain(t text) returns text language sql immutable as $$ select lower(t) $$;
+create index places_plain on places (plain(city));
+create table spelled (id bigint primary key, a text, b text generated always as (plain(a)) stored);
+create view invited with (security_invoker = true) as select id from people;
+create table kept (id bigserial primary key);
 """
 
 
@@ -56,6 +63,54 @@ def found(folder: Path, checked: Callable[..., Report]) -> Found:
 
 
 BAD = [
+    # what subscribers lose
+    ("drop publication shown", "replication/stopped"),
+    ("drop publication if exists somebodys", "replication/stopped"),
+    ("alter publication shown drop table towns", "replication/stopped"),
+    ("alter publication shown set table towns", "replication/stopped"),
+    ("select pg_drop_replication_slot('x')", "replication/stopped"),
+    ("select pg_drop_replication_slot(slot_name) from pg_replication_slots", "replication/stopped"),
+    ("do $$ begin perform pg_drop_replication_slot('x'); end $$", "replication/stopped"),
+    ("alter subscription mine disable", "replication/stopped"),
+    # what is seen, and what is not
+    ("create view v as select id from people", "security/view"),
+    ("create or replace view v as select p.id from places join people p on p.id = places.id", "security/view"),
+    ("create view v as select * from invited", "security/view"),
+    ("alter view invited set (security_invoker = false)", "security/view"),
+    ("alter view invited reset (security_invoker)", "security/view"),
+    ("create view v as select id from places;\nalter table places enable row level security;\n"
+     "create policy p on places using (id > 3)", "security/view"),
+    ("alter table places enable row level security", "compat/no-policy"),
+    ("alter table towns enable row level security, force row level security", "compat/no-policy"),
+    # what is done to others
+    ("select pg_terminate_backend(pid) from pg_stat_activity", "compat/ends-sessions"),
+    ("do $$ begin perform pg_cancel_backend(pid) from pg_stat_activity; end $$", "compat/ends-sessions"),
+    # what is wrong from then on
+    ("select setval('numbers', 1)", "data/sequence-set"),
+    ("select pg_catalog.setval('public.numbers'::regclass, 1, false)", "data/sequence-set"),
+    ("select setval(pg_get_serial_sequence('kept', 'id'), 1)", "data/sequence-set"),
+    ("select setval('somebodys', 1)", "data/sequence-set"),
+    ("create or replace function plain(t text) returns text language sql immutable as $$ select upper(t) $$",
+     "data/stale-values"),
+    ("create or replace function plain(t text) returns text language sql immutable as $$ select upper(t) $$;\n"
+     "reindex index concurrently places_plain", "data/stale-values"),
+    # rows that are locked
+    ("select * from people for update", "lock/all-rows"),
+    ("select id from people for share", "lock/all-rows"),
+    ("select * from people where age > 3 for no key update", "lock/many-rows"),
+    ("alter table people add note text;\nanalyze places", "lock/held"),
+    ("alter table people add note text;\nanalyze", "lock/held"),
+    # code in code in code
+    ("do $a$ begin execute 'do $b$ begin update people set age = 1; end $b$'; end $a$", "lock/all-rows"),
+    ("do $a$ begin execute 'do \'\'begin update people set age = 1; end\'\''; end $a$", "lock/all-rows"),
+    ("do $a$ begin execute $b$ do $c$ begin execute 'do $d$ begin update people set age = 1; end $d$'; "
+     "end $c$ $b$; end $a$", "lock/all-rows"),
+    ("do 'begin update people set email = \'\'x\'\'; end'", "lock/all-rows"),
+    # what is moved without being named
+    ("alter table all in tablespace pg_default set tablespace fast", "lock/table-rewrite"),
+    ("alter table all in tablespace pg_default owned by me set tablespace fast nowait", "lock/table-rewrite"),
+    ("alter materialized view all in tablespace pg_default set tablespace fast", "lock/table-rewrite"),
+    ("alter index all in tablespace pg_default set tablespace fast", "lock/table-scan"),
     # what a transaction holds
     ("alter table people add note text;\nalter table places add note text", "lock/several-tables"),
     ("drop trigger people_stamp on people;\nalter table visits add note text", "lock/several-tables"),
@@ -246,6 +301,37 @@ def test_a_danger_is_found_once(found: Found, sql: str, rule: str) -> None:
         "create index concurrently n on visits (person_id) where at is null",
         "create index concurrently n on visits using hash (person_id)",
         "create unique index concurrently n on people (id, email, age, boss_id)",
+        "drop publication shown;\ncreate publication shown for table places, towns",
+        "alter publication shown set table towns, places",
+        "alter publication shown drop table towns;\nalter publication shown add table towns",
+        "create publication mine for table towns;\ndrop publication mine",
+        "create table n (id bigint primary key);\nalter publication shown add table n;\n"
+        "alter publication shown drop table n",
+        "select count(*) from pg_replication_slots",
+        "create view v with (security_invoker) as select id from people",
+        "create view v as select id from places",
+        "create temp view v as select id from people",
+        "create view v as select id from people;\nalter view v set (security_invoker = on)",
+        "alter table places enable row level security;\ncreate policy p on places using (id > 3)",
+        "create table n (id bigint primary key);\nalter table n enable row level security",
+        "select pg_backend_pid() from pg_stat_activity where false",
+        "select nextval('numbers')",
+        "select setval('numbers', max(id)) from people",
+        "create sequence mine;\nselect setval('mine', 100)",
+        "create table n (id bigserial primary key);\nselect setval('n_id_seq', 100)",
+        "create table n (id bigserial primary key);\nselect setval(pg_get_serial_sequence('n', 'id'), 100)",
+        "create or replace function plain(t text) returns text language sql immutable as $$ select  lower(t) $$",
+        "create or replace function plain(t int) returns text language sql immutable as $$ select 'x' $$",
+        "select * from people where id = 3 for update",
+        "select * from people order by id limit 10 for update skip locked",
+        "select * from people for key share",
+        "select p.id from people p join towns t on t.id = p.age where p.id = 1 for update of p",
+        "create table n (id bigint primary key);\nselect * from n for update",
+        "analyze people",
+        "alter table people add note text;\ncreate table n (id bigint primary key);\nanalyze n",
+        "do $a$ begin execute 'do $b$ begin update people set age = 1 where id = 3; end $b$'; end $a$",
+        "update people set age = 3 where id between 1 and 5",
+        "delete from people where id >= 10 and id < 20 and age > 3",
     ],
 )  # fmt: skip
 def test_its_harmless_twin_is_not(found: Found, sql: str) -> None:

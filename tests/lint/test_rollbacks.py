@@ -364,3 +364,82 @@ def test_a_rollback_is_looked_into_though_an_ignore_hides_a_finding(folder: Path
     back = "-- zmig: ignore rollback/loses-data nobody needs them\ntruncate t;\ndrop table c"
     found = findings(folder, "create table c (x int)", back)
     assert [one.rule for one in found if one.rule.startswith(("rollback/", "ignore/"))] == []
+
+
+BESIDE_TABLES = """
+create table t (id bigint primary key, note text, part varchar(20), price numeric);
+create table u (id bigint primary key);
+create sequence numbers;
+create function twice(x int) returns int language sql immutable as 'select 2 * x';
+create publication news for table u with (publish = 'insert');
+create statistics known on note, part from t;
+create role reader;
+create extension citext;
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "back", "message"),
+    [
+        ("create role writer nologin", "select 1", "leaves the role `writer`, which this statement makes"),
+        ("create extension hstore", "select 1", "leaves the extension `hstore`"),
+        ("create publication more for table t", "select 1", "leaves the publication `more`"),
+        ("create statistics s on note, price from t", "select 1", "leaves the statistics object `s`"),
+        ("alter publication news add table t", "select 1", "the publication `news` otherwise than it was: its tables"),
+        ("alter publication news set (publish = 'insert, delete')", "select 1", "was: its options"),
+        ("drop publication news", "create publication news for table u, t with (publish = 'insert')", "its tables"),
+        ("alter publication unknown add table t", "select 1", "the publication `unknown` otherwise than it was"),
+        ("drop statistics known", "select 1", "does not bring the statistics object `known` back"),
+        ("drop statistics known", "create statistics known on note, price from t", "was: its columns"),
+        ("alter table t drop column note", "alter table t add column note text", "the statistics object `known` back"),
+        ("alter statistics known rename to other", "select 1", "does not give the statistics object `other` its name"),
+        ("drop role reader", "select 1", "does not bring the role `reader` back"),
+        ("alter table t alter note set storage external", "select 1", "stored `extended` before"),
+        ("alter table t alter price set storage plain", "select 1", "stored `main` before"),
+        ("alter table t alter note set compression lz4", "select 1", "its compression"),
+        ("alter function twice(int) strict", "select 1", "otherwise than it was: how it runs"),
+        ("alter function twice(int) cost 5 parallel safe", "alter function twice(int) cost 100", "how it runs"),
+        ("alter function twice(int) volatile", "select 1", "how it runs"),
+        ("alter function twice(int) security definer set search_path = ''", "select 1", "with whose rights it runs"),
+        ("alter sequence numbers increment by 10", "select 1", "the sequence `numbers` otherwise than it was"),
+        ("alter sequence numbers increment by 10 cycle", "alter sequence numbers increment by 1", "how it counts"),
+    ],
+)
+def test_what_is_beside_tables_is_left_or_lost(folder: Path, forward: str, back: str, message: str) -> None:
+    found = findings(folder, forward, back, BESIDE_TABLES)
+    assert any(message in one.message for one in found if one.rule == "rollback/incomplete"), found
+
+
+@pytest.mark.parametrize(
+    ("forward", "back"),
+    [
+        ("create role writer nologin", "drop role if exists writer"),
+        ("create extension if not exists hstore", "select 1"),
+        ("create extension if not exists citext", "select 1"),
+        ("create publication more for table t", "drop publication more"),
+        ("create statistics s on note, price from t", "drop statistics s"),
+        ("create table v (a int, b int); create statistics s on a, b from v", "drop table v"),
+        ("alter table t add a int, add b int; create statistics s on a, b from t", "alter table t drop a, drop b"),
+        ("create table v (a int); alter publication news add table v", "drop table v"),
+        ("alter publication news add table t", "alter publication news drop table t"),
+        ("alter publication unknown add table t", "alter publication unknown drop table t"),
+        ("drop publication news", "create publication news for table u with (publish = 'insert')"),
+        ("alter table t rename to w", "alter table w rename to t"),
+        ("alter statistics known rename to other", "alter statistics other rename to known"),
+        ("alter table t alter note set storage external", "alter table t alter note set storage extended"),
+        ("alter table t alter price set storage plain", "alter table t alter price set storage default"),
+        ("alter table t alter note set compression lz4", "alter table t alter note set compression default"),
+        ("alter function twice(int) strict", "alter function twice(int) called on null input"),
+        ("alter function twice(int) volatile cost 3", "alter function twice(int) immutable cost 100"),
+        (
+            "create or replace function twice(x int) returns int strict language sql as 'select 2 * x'",
+            "alter function twice(int) called on null input immutable",
+        ),
+        ("alter sequence numbers increment by 10", "alter sequence numbers increment by 1"),
+        ("alter sequence numbers as integer maxvalue 99", "alter sequence numbers as bigint no maxvalue"),
+    ],
+)
+def test_what_is_beside_tables_is_put_back(folder: Path, forward: str, back: str) -> None:
+    found = findings(folder, forward, back, BESIDE_TABLES)
+    rules = ("rollback/incomplete", "rollback/wrong-order", "fails/")
+    assert [one.message for one in found if one.rule.startswith(rules)] == []

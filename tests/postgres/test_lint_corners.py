@@ -102,7 +102,36 @@ create table refers (id int, named_id int constraint refers_named references nam
 create table parts (id int, named_id int) partition by range (id);
 create table parts_1 partition of parts for values from (1) to (100);
 """
+BESIDE = """
+create schema other;
+create table told (a int, b int, c int);
+create statistics known on a, b from told;
+create statistics other.known on b, c from told;
+create publication news for table told;
+"""
 CORNERS = [
+    (BESIDE, [
+        "create statistics known on a, c from told",
+        "create statistics if not exists known on a, c from told",
+        "create statistics on a, c from told",
+        "drop statistics known",
+        "drop statistics known; drop statistics known",
+        "drop statistics known; drop statistics other.known",
+        "drop statistics other.known; drop statistics known",
+        "drop statistics known; drop statistics if exists known",
+        "drop statistics known; create statistics known on a, b from told",
+        "alter table told drop column a; drop statistics known",
+        "alter table told drop column a; drop statistics other.known",
+        "alter statistics known rename to k; drop statistics known",
+        "alter statistics known rename to k; drop statistics k",
+        "drop publication news; drop publication news",
+        "drop publication news; drop publication if exists news",
+        "create publication news for table told",
+        "create publication z for table told; drop publication z",
+        "alter publication news drop table told",
+        "alter publication news drop table told; alter publication news add table told",
+        "alter publication news set table told",
+    ]),
     (IDENTITIES, [
         "alter table named replica identity using index named_pkey",
         "alter table named replica identity using index named_code",
@@ -280,7 +309,7 @@ CORNERS = [
 
 
 @pytest.mark.parametrize(
-    ("setup", "statements"), CORNERS, ids=["identities", "typed", "keys", "functions", "inheriting", "like"]
+    ("setup", "statements"), CORNERS, ids=["beside", "identities", "typed", "keys", "functions", "inheriting", "like"]
 )
 def test_a_statement_does_what_is_said(
     connect: Callable[..., psycopg.Connection], setup: str, statements: list[str]

@@ -23,10 +23,13 @@ from zmig.lint.rules import (
     names,
     privileges,
     python,
+    replication,
     rollbacks,
     rows,
     security,
+    sessions,
     transactions,
+    values,
     versions,
 )
 from zmig.lint.rules.locks import Reported
@@ -82,11 +85,18 @@ _CHECKS_OF_EFFECTS: tuple[Callable[[Entry, Sequence[Step]], Iterator[Remark]], .
     losses.skipped,
     security.search_path,
     security.public,
+    security.views,
+    security.hidden,
+    sessions.ended,
+    rows.locked,
+    values.set_sequences,
+    values.stale,
     design.tables,
     design.columns,
     design.keys,
     design.indexes,
     design.published,
+    replication.stopped,
     rollbacks.missing,
 )
 _CHECKS_BESIDE_SQUAWK: tuple[Callable[[Entry, Sequence[Step], Reported], Iterator[Remark]], ...] = (
@@ -111,6 +121,7 @@ _OF_MIGRATIONS_ALONE = frozenset(
     {
         *(failures.certain, rows.truncated, losses.cascade, losses.skipped, security.rows),  # said by one of rollbacks
         rollbacks.missing,  # said once of both
+        replication.stopped,  # nobody needs what its migration made
         held.several_tables,  # a rollback takes back what its migration did, all at once or not at all
         *(design.tables, design.columns, design.keys, design.indexes, design.published),  # made anew as it was
     }

@@ -103,9 +103,13 @@ _ALL = (
     Rule("lock/explicit", _WARNING, "`LOCK TABLE` keeps everybody from a table", _GRAMMAR),
     Rule("lock/all-rows", _ERROR, "every row of a table is changed in one transaction", _GRAMMAR),
     Rule("lock/many-rows", _WARNING, "rows that may be many are changed in one transaction", _GRAMMAR),
+    Rule("compat/ends-sessions", _WARNING, "sessions of others, or what they do, are ended", _GRAMMAR),
+    Rule("compat/no-policy", _WARNING, "row security hides all rows, since no policy shows one", _GRAMMAR),
     # what is lost
     Rule("data/delete-all", _ERROR, "every row of a table is deleted", _GRAMMAR),
     Rule("data/drop-cascade", _ERROR, "`CASCADE` drops what a statement does not name", _GRAMMAR),
+    Rule("data/sequence-set", _WARNING, "a sequence goes on from a number that is written down", _GRAMMAR),
+    Rule("data/stale-values", _WARNING, "an index or a column holds what a function no longer returns", _GRAMMAR),
     Rule("data/system-catalog", _ERROR, "one of the server's own tables is changed", _GRAMMAR),
     Rule("data/triggers-off", _ERROR, "triggers do not fire, or foreign keys are not checked", _GRAMMAR),
     Rule("data/truncate", _ERROR, "a table is emptied", _GRAMMAR),
@@ -116,7 +120,9 @@ _ALL = (
     Rule("security/public", _ERROR, "everybody gets a privilege", _GRAMMAR),
     Rule("security/row-security", _ERROR, "row security is switched off, dropped or opened", _GRAMMAR),
     Rule("security/search-path", _ERROR, "a `SECURITY DEFINER` function finds what its caller chooses", _GRAMMAR),
+    Rule("security/view", _WARNING, "a view shows the rows that row security hides", _GRAMMAR),
     Rule("replication/no-identity", _ERROR, "a table is published whose rows cannot be named", _GRAMMAR),
+    Rule("replication/stopped", _WARNING, "a subscriber no longer gets what it got", _GRAMMAR),
     # what is better made another way
     Rule(
         "design/foreign-key-index",

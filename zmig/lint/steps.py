@@ -338,11 +338,15 @@ class _Code:
     def _called(self, step: Step, function: Name | None, how: str, depth: int) -> list[Step]:
         host = step.statement if function is None else self._made.get(function)
         if host is not None:
-            if self._inside is None or function in self._seen:
+            if function in self._seen:
                 return []
+            inner = () if self._inside is None or host.shown is not None else self._inside.of(host.start)
+            file = step.file if self._inside is None else self._inside.file
             if function is not None:
                 self._seen.add(function)
-            return self.within(self._inside.of(host.start), self._inside.file, step.before, depth + 1)
+            elif not inner:
+                inner = called.within_do(host)
+            return self.within(inner, file, step.before, depth + 1, is_conditional=step.is_conditional)
         assert function is not None, "only a DO block has code of its own"
         if (function, how) in self._followed:
             return []
@@ -354,7 +358,13 @@ class _Code:
         return [*map(_without_failures, self.within(inner, step.file, step.before, depth + 1))]
 
     def within(
-        self, inner: Iterable[tuple[FileStatement, Part]], file: SqlFile, catalog: Catalog, depth: int = 0
+        self,
+        inner: Iterable[tuple[FileStatement, Part]],
+        file: SqlFile,
+        catalog: Catalog,
+        depth: int = 0,
+        *,
+        is_conditional: bool = False,
     ) -> list[Step]:
         """Return the steps of what code runs on a catalog.
 
@@ -371,7 +381,7 @@ class _Code:
                 del open_branches[shared:]
             for number in part.branch[shared:]:
                 open_branches.append((number, catalog))
-            conditional = part.is_conditional
+            conditional = part.is_conditional or is_conditional
             step = _step(file, statement, catalog, self._grammar, version=self._version, is_conditional=conditional)
             steps += self.run_by(step, depth)
             steps.append(step)

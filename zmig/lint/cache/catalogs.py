@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _VALUES: tuple[type, ...] = (
     objects.Bound, objects.Column, objects.Composite, objects.Constraint, objects.Domain, objects.Enum,
-    objects.Function, objects.Index, objects.OtherType, objects.Policy, objects.Schema, objects.Sequence, objects.Table,
-    objects.Trigger, objects.Type, objects.View,
+    objects.Function, objects.Index, objects.OtherObject, objects.OtherType, objects.Policy, objects.Schema,
+    objects.Sequence, objects.Table, objects.Trigger, objects.Type, objects.View,
 )  # fmt: skip
 _ENUMS: tuple[type[Enum], ...] = (
-    objects.ConstraintKind, objects.Event, objects.Generated, objects.Persistence, objects.Space, objects.TableKind,
-    objects.Volatility,
+    objects.ConstraintKind, objects.Event, objects.Generated, objects.ObjectKind, objects.Persistence, objects.Space,
+    objects.TableKind, objects.Volatility,
 )  # fmt: skip
-_TUPLES: tuple[type, ...] = (Name, objects.Node, objects.Privilege)
+_TUPLES: tuple[type, ...] = (Name, objects.Node, objects.Privilege, objects.Ref)
 _BY_NAME: dict[str, Any] = {one.__name__: one for one in (*_VALUES, *_TUPLES)} | {
     f"{one.__name__}()": one for one in _ENUMS
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import sql_file
-from zmig.lint.inside import plpgsql
+from zmig.lint.inside import code, constants, plpgsql
 from zmig.lint.inside.part import Part
 from zmig.lint.sql_file import Span
 from zmig.valueclass import replace
@@ -33,6 +33,21 @@ def statements(function: Function, caller: FileStatement, how: str) -> list[tupl
             raw, facts = replace(one.raw, line=caller.line), (*caller.facts, f"{how} runs `{one.raw.summary}`")
             found.append((replace(one, raw=raw, facts=facts, path=path, is_utc=caller.is_utc), part))
     return found
+
+
+def within_do(host: FileStatement) -> list[tuple[FileStatement, Part]]:
+    """Return what a DO block runs whose code is not at its place in a file, such as one within another's EXECUTE."""
+    found = code.body_of(host)
+    text = None if found is None or found[0] != "plpgsql" else constants.value((found[1],))
+    if text is None:
+        return []
+    span = (host.start, host.end)
+    path = host.path
+    return [
+        (replace(one, raw=replace(one.raw, line=host.line), path=path, is_utc=host.is_utc), part)
+        for part in plpgsql.parts(text, 0, len(text))
+        for one in moved(part.text, span)
+    ]
 
 
 def moved(text: str, span: tuple[int, int]) -> list[FileStatement]:

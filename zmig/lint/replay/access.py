@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import functions, tree
-from zmig.lint.replay.effects import Empowers, Grants, Publishes, Sets, Sleeps
+from zmig.lint.replay.effects import (
+    Empowers,
+    EndsSessions,
+    Grants,
+    Publishes,
+    Sets,
+    SetsSequence,
+    Sleeps,
+    StopsReplication,
+)
 from zmig.lint.replay.objects import BUILT_IN, Privilege
 
 if TYPE_CHECKING:
@@ -55,6 +64,58 @@ def sleep(replay: StatementReplay, called: Name) -> None:
     """Record that a call waits, if it does."""
     if called.name in functions.SLEEPING:
         replay.record(Sleeps())
+
+
+def drop_slot(replay: StatementReplay, called: Name, arguments: Sequence[pg.Node]) -> None:
+    """Record that a call drops a replication slot, if it does."""
+    if called.name == "pg_drop_replication_slot" and called.schema in (None, BUILT_IN):
+        name = tree.constant(arguments[0]) if arguments else None
+        which = "replication slots are dropped" if name is None else f"the replication slot `{name}` is dropped"
+        replay.record(StopsReplication(f"{which}, and who reads from there cannot go on where it was"))
+
+
+def end_sessions(replay: StatementReplay, called: Name) -> None:
+    """Record that a call ends sessions of others, or what they do, if it does."""
+    if called.name in ("pg_cancel_backend", "pg_terminate_backend") and called.schema in (None, BUILT_IN):
+        replay.record(EndsSessions())
+
+
+def set_sequence(replay: StatementReplay, called: Name, arguments: Sequence[pg.Node]) -> None:
+    """Record which sequence a call sets to a constant, if it does."""
+    if called.name != "setval" or called.schema not in (None, BUILT_IN) or len(arguments) < 2:
+        return
+    if tree.constant(arguments[1]) is None:
+        return
+    sequence = _sequence(replay, arguments[0])
+    if sequence is not None:
+        replay.record(SetsSequence(sequence))
+
+
+def _sequence(replay: StatementReplay, argument: pg.Node) -> Name | None:
+    """Return the sequence that an argument names, or that it asks a column for."""
+    written = tree.constant(argument)
+    if written is not None:
+        name = tree.written_name(written)
+        return replay.catalog.find(replay.path, name) or replay.full(name)
+    call = argument.type_cast.arg.func_call if argument.HasField("type_cast") else argument.func_call
+    asked = [tree.constant(one) for one in call.args]
+    if tree.name(call.funcname).name != "pg_get_serial_sequence" or len(asked) != 2 or None in asked:
+        return None
+    table = tree.written_name(asked[0] or "")
+    full = replay.catalog.find(replay.path, table) or replay.full(table)
+    found = replay.catalog.sequences_of(full, asked[1])
+    return found[0].name if found else full
+
+
+def alter_subscription(replay: StatementReplay, statement: pg.AlterSubscriptionStmt) -> None:
+    """ALTER SUBSCRIPTION."""
+    if statement.kind == pg.ALTER_SUBSCRIPTION_ENABLED and not tree.is_on(tree.options(statement.options), "enabled"):
+        replay.record(StopsReplication(f"the subscription `{statement.subname}` gets nothing any more"))
+
+
+def drop_subscription(replay: StatementReplay, statement: pg.DropSubscriptionStmt) -> None:
+    """DROP SUBSCRIPTION."""
+    replay.record(StopsReplication(f"the subscription `{statement.subname}` gets nothing any more, and its slot goes"))
 
 
 def role(replay: StatementReplay, name: str, options: Iterable[pg.Node]) -> None:

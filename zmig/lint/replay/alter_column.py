@@ -351,6 +351,22 @@ def set_default(replay: StatementReplay, table: Table, command: pg.AlterTableCmd
     _put(replay, table, replace(column, default=tree.expression(tree.defined(command))), "default", is_only=is_only)
 
 
+def set_storage(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    """SET STORAGE."""
+    column = _find(replay, table, command.name)
+    said = tree.defined(command).string.sval.lower()
+    _put(replay, table, replace(column, storage=None if said == "default" else said), "storage", is_only=is_only)
+
+
+def set_compression(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
+    """SET COMPRESSION."""
+    column = _find(replay, table, command.name)
+    said = tree.defined(command).string.sval.lower()
+    _put(
+        replay, table, replace(column, compression=None if said == "default" else said), "compression", is_only=is_only
+    )
+
+
 def set_expression(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     """SET EXPRESSION."""
     column = _find(replay, table, command.name)

@@ -8,7 +8,7 @@ from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import access, tree, types
 from zmig.lint.replay.effects import OpensRows, Redefines
-from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, Space, Table, Volatility
+from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, Space, Volatility
 from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
@@ -39,8 +39,8 @@ def _changed(one: Function, statement: pg.AlterFunctionStmt) -> Function:
                 one = replace(one, is_security_definer=tree.is_true(option))
             case "set":
                 one = replace(one, settings=_settings(one.settings, option.arg.variable_set_stmt))
-            case _:
-                pass
+            case name:
+                one = replace(one, options={**one.options, name: tree.option_text(option) or ""})
     return one
 
 
@@ -101,11 +101,3 @@ def extension(replay: StatementReplay, statement: pg.AlterExtensionStmt) -> None
     """ALTER EXTENSION ... UPDATE, whose script may make anything."""
     replay.catalog.allow_for_code("execute")
     replay.record(Redefines(Ref(ObjectKind.EXTENSION, Name(None, statement.extname)), what="version"))
-
-
-def statistics(replay: StatementReplay, statement: pg.CreateStatsStmt) -> None:
-    """CREATE STATISTICS."""
-    for node in statement.relations:
-        name = replay.relation(node.range_var)
-        if isinstance(replay.catalog.relation(name), (Table, type(None))):
-            replay.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)

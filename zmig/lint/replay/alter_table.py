@@ -14,6 +14,7 @@ from zmig.lint.replay import (
     inheritance,
     partitions,
     replica_identity,
+    row_security,
     tree,
     typed_tables,
 )
@@ -424,6 +425,8 @@ def _row_security(*, has: bool | None = None, forces: bool | None = None) -> Cal
         )
         replay.catalog.put(after)
         replay.record(Redefines(table.ref, table, after, "row security"))
+        if has and not table.has_row_security:
+            row_security.record_shown_of(replay, after)
         if has is False:
             replay.record(OpensRows(table.name, "shows all its rows to whoever may read it"))
         elif forces is False:
@@ -475,6 +478,8 @@ def _detach(replay: StatementReplay, table: Table, command: pg.AlterTableCmd, is
 
 _ACTIONS: dict[int, Callable[[StatementReplay, Table, pg.AlterTableCmd, bool], None]] = {
     pg.AT_AddColumn: _add_column,
+    pg.AT_SetStorage: alter_column.set_storage,
+    pg.AT_SetCompression: alter_column.set_compression,
     pg.AT_DropColumn: alter_column.drop_column,
     pg.AT_AlterColumnType: alter_column.change_type,
     pg.AT_ColumnDefault: alter_column.set_default,
@@ -547,4 +552,7 @@ def _alter_other(replay: StatementReplay, name: Name, statement: pg.AlterTableSt
                 reason = f"it is stored by `{command.name}` from now on"
                 replay.record(Rewrites(name, RewriteCause.ACCESS_METHOD, reason))
             elif command.subtype in (pg.AT_SetRelOptions, pg.AT_ResetRelOptions) and view is not None:
+                is_reset = command.subtype == pg.AT_ResetRelOptions
+                given = tree.defined(command).list.items
+                view = row_security.set_options(replay, view, given, is_reset=is_reset)
                 replay.record(Redefines(view.ref, view, view, "options"))

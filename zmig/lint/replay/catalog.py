@@ -33,7 +33,17 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from zmig.lint.replay.objects import Column, Constraint, Expression, Privilege, Relation, Type, UserType
+    from zmig.lint.replay.objects import (
+        Column,
+        Constraint,
+        Expression,
+        OtherObject,
+        Privilege,
+        Ref,
+        Relation,
+        Type,
+        UserType,
+    )
 
 _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
 """Words of code after which a name may be another thing's."""
@@ -48,9 +58,9 @@ class Catalog:
     """What is there after the statements so far."""
 
     __slots__ = (
-        "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_relations", "_schemas",
-        "_temporary", "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation", "new_generations",
-        "privileges", "renamed_functions", "roles",
+        "_certain_from", "_dependents", "_functions", "_gone", "_indexes", "_is_open", "_others", "_relations",
+        "_schemas", "_temporary", "_types", "_uncertain_names", "dropped_on_commit", "extensions", "generation",
+        "new_generations", "privileges", "renamed_functions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -58,6 +68,7 @@ class Catalog:
         self._types: ImmutableMap[Name, UserType] = ImmutableMap()
         self._functions: ImmutableMap[Name, tuple[Function, ...]] = ImmutableMap()
         self._schemas: ImmutableMap[str, Schema] = ImmutableMap()
+        self._others: ImmutableMap[Ref, OtherObject] = ImmutableMap()
         self._dependents: ImmutableMap[Node, frozenset[Node]] = ImmutableMap()
         self._gone: ImmutableMap[Node, bool] = ImmutableMap()
         self._temporary: frozenset[Name] = frozenset()
@@ -68,7 +79,6 @@ class Catalog:
         self._certain_from = 0
         """What was made in a generation before this one may have changed unseen."""
         self.extensions: frozenset[str] = frozenset()
-        self.roles: frozenset[str] = frozenset()
         self.privileges: frozenset[Privilege] = frozenset()
         """Those that statements have given by name, and not taken again."""
         self.renamed_functions: frozenset[str] = frozenset()
@@ -129,6 +139,14 @@ class Catalog:
         """Return the functions of this name, one for each list of arguments."""
         return self._functions.get(name) or ()
 
+    def other(self, ref: Ref) -> OtherObject | None:
+        """Return a role, extension, publication or statistics object; also one that is known to be gone."""
+        return self._others.get(ref)
+
+    def others(self) -> Iterator[OtherObject]:
+        """Yield those of these that are there."""
+        yield from (one for one in self._others.values() if not one.is_gone)
+
     def schema(self, name: str) -> Schema | None:
         """Return the schema of this name; None where no statement made it."""
         return self._schemas.get(name)
@@ -188,6 +206,10 @@ class Catalog:
         yield from (Node(Space.TYPE, name) for name in before._types.differing(self._types))
         yield from (Node(Space.FUNCTION, name) for name in before._functions.differing(self._functions))
         yield from (Node(Space.TYPE, Name(None, name)) for name in before._schemas.differing(self._schemas))
+
+    def others_changed_since(self, before: Catalog) -> Iterator[Ref]:
+        """Yield the roles, extensions, publications and statistics objects that are not the very same as they were."""
+        yield from before._others.differing(self._others)
 
     # what belongs together
 
@@ -321,7 +343,7 @@ class Catalog:
         """Whether something was dropped or renamed, and has certainly not come back."""
         return Node(space, name) in self._gone and not self._is_uncertain(name)
 
-    def is_certain(self, made: Relation | UserType | Function) -> bool:
+    def is_certain(self, made: Relation | UserType | Function | OtherObject) -> bool:
         """Whether something that was learnt of is certainly still there, and as it was."""
         if made.name.name in self._uncertain_names:
             return False
@@ -392,6 +414,10 @@ class Catalog:
         self._functions = self._functions.put(name, kept or None)
         if not kept:
             self._gone = self._gone.put(Node(Space.FUNCTION, name), True)
+
+    def put_other(self, made: OtherObject) -> None:
+        """Put a role, extension, publication or statistics object in."""
+        self._others = self._others.put(made.ref, made)
 
     def put_schema(self, made: Schema) -> None:
         """Put a schema in."""

@@ -12,9 +12,11 @@ from zmig.lint.replay import (
     constraints,
     function_replacing,
     naming,
+    other_objects,
     partitions,
     queries,
     reach,
+    row_security,
     tree,
     typed_tables,
 )
@@ -28,6 +30,7 @@ from zmig.lint.replay.objects import (
     Index,
     LockMode,
     ObjectKind,
+    OtherObject,
     Persistence,
     Policy,
     Ref,
@@ -311,7 +314,14 @@ def view(replay: StatementReplay, statement: pg.ViewStmt) -> None:
     definition = tree.definition(pg.Node(view_stmt=statement))
     made = View(name, columns=columns, uses=uses, definition=definition, made_by=replay.generation)
     types = {one.name: one.type for one in outputs or () if one.type is not None}
-    made = replace(made, types=types, calls=tree.expression(statement.query))
+    made = replace(
+        made,
+        types=types,
+        calls=tree.expression(statement.query),
+        is_invokers=row_security.is_invokers(statement.options),
+    )
+    if name.schema != TEMPORARY:
+        row_security.record_shown(replay, made)
     if before is None:
         # With OR REPLACE there may have been one, in use.
         replay.catalog.put(replace(made, made_by=None) if statement.replace else made)
@@ -479,21 +489,30 @@ def sequence(replay: StatementReplay, statement: pg.CreateSeqStmt) -> None:
         return
     replay.need_free(name)
     made_by = None if statement.if_not_exists else replay.generation
-    replay.catalog.put(Sequence(name, owned_by(replay, statement.options), made_by=made_by))
+    options = sequence_options(statement.options)
+    replay.catalog.put(Sequence(name, owned_by(replay, statement.options), options=options, made_by=made_by))
     replay.make(ObjectKind.SEQUENCE, name)
 
 
 def alter_sequence(replay: StatementReplay, statement: pg.AlterSeqStmt) -> None:
-    """ALTER SEQUENCE, of which OWNED BY matters."""
+    """ALTER SEQUENCE."""
     name = replay.relation(statement.sequence, is_optional=statement.missing_ok)
     if name is None:
         return
     replay.add_target(name)
     known = replay.catalog.relation(name)
     names_owner = any(node.def_elem.defname == "owned_by" for node in statement.options)
-    if isinstance(known, Sequence) and names_owner:
-        replay.catalog.put(replace(known, owner=owned_by(replay, statement.options)))
+    if isinstance(known, Sequence):
+        owner = owned_by(replay, statement.options) if names_owner else known.owner
+        options = {**known.options, **sequence_options(statement.options)}
+        replay.catalog.put(replace(known, owner=owner, options=options))
     replay.record(Redefines(Ref(ObjectKind.SEQUENCE, name), known, replay.catalog.relation(name), "options"))
+
+
+def sequence_options(options: Iterable[pg.Node]) -> dict[str, str]:
+    """Return what is said of how a sequence counts; an empty text for the server's own choice."""
+    given = (node.def_elem for node in options)
+    return {one.defname: tree.option_text(one) or "" for one in given if one.defname not in ("owned_by", "restart")}
 
 
 def owned_by(replay: StatementReplay, options: Iterable[pg.Node]) -> tuple[Name, str] | None:
@@ -547,6 +566,7 @@ def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
         argument_names=tuple(one.name for one in given),
         results=tuple((one.name, replay.type(one.arg_type)) for one in results),
         defaults=sum(one.HasField("defexpr") for one in given),
+        options={name: tree.option_text(one) or "" for name, one in options.items() if name in tree.FUNCTION_OPTIONS},
         definition=tree.definition(pg.Node(create_function_stmt=statement)),
         made_by=replay.generation,
     )
@@ -565,6 +585,7 @@ def function(replay: StatementReplay, statement: pg.CreateFunctionStmt) -> None:
             function_replacing.need_same_form(replay, same[0], made)
         made = replace(made, made_by=same[0].made_by)
         replay.record(Redefines(made.ref, None, None, "body"))
+        function_replacing.record_stale(replay, same[0], made)
     replay.catalog.put_function(made)
     if not same:
         replay.make(ObjectKind.FUNCTION, name)
@@ -651,11 +672,12 @@ def rule(replay: StatementReplay, statement: pg.RuleStmt) -> None:
 
 def extension(replay: StatementReplay, statement: pg.CreateExtensionStmt) -> None:
     """CREATE EXTENSION."""
+    made = OtherObject(ObjectKind.EXTENSION, Name(None, statement.extname))
     replay.catalog.extensions |= {statement.extname}
     if statement.extname not in _WITHOUT_TABLES:
         replay.catalog.open_schema(replay.path[0])
         replay.catalog.open_schema("public")
-    replay.make(ObjectKind.EXTENSION, Name(None, statement.extname))
+    other_objects.make(replay, made, is_optional=statement.if_not_exists)
 
 
 _WITHOUT_TABLES = frozenset(
@@ -671,6 +693,5 @@ _WITHOUT_TABLES = frozenset(
 
 def role(replay: StatementReplay, statement: pg.CreateRoleStmt) -> None:
     """CREATE ROLE and CREATE USER."""
-    replay.catalog.roles |= {statement.role}
     access.role(replay, statement.role, statement.options)
-    replay.make(ObjectKind.ROLE, Name(None, statement.role))
+    other_objects.make(replay, OtherObject(ObjectKind.ROLE, Name(None, statement.role)))

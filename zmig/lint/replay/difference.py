@@ -24,7 +24,7 @@ from zmig.lint.replay.objects import (
     View,
 )
 from zmig.sql.token_reader import Name
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Definition,
         Expression,
         Function,
+        OtherObject,
         Policy,
         Relation,
         Trigger,
@@ -90,6 +91,8 @@ class _Comparison:
                     yield from self._schema(node.name.name)
                 case Space.TYPE:
                     yield from self._type(node.name)
+        for ref in dict.fromkeys(self._after.others_changed_since(self._before)):
+            yield from self._other(ref)
 
     def _schema(self, name: str) -> Iterator[Difference]:
         old, new = self._before.schema(name), self._after.schema(name)
@@ -151,7 +154,8 @@ class _Comparison:
             what = _of_views(old, new)
             yield from _parts(ObjectKind.TRIGGER, new.name, old.triggers, new.triggers, _of_triggers)
         elif isinstance(old, Sequence) and isinstance(new, Sequence):
-            what = None if old.owner == new.owner else "what it belongs to"
+            is_same = _counting(old) == _counting(new)
+            what = "what it belongs to" if old.owner != new.owner else None if is_same else "how it counts"
         if what is not None:
             yield Difference(Change.CHANGED, new.ref, what)
 
@@ -235,6 +239,40 @@ class _Comparison:
         table = None if one.references is None else catalog.table(one.references)
         return one.referenced_columns if table is None else table.columns_referenced_by(one)
 
+    # what is of all schemas, and statistics objects
+
+    def _other(self, ref: Ref) -> Iterator[Difference]:
+        old, new = (None if one is None or one.is_gone else one for one in self._both(ref))
+        if new is None:
+            if old is not None and not self._goes_with_tables(old, self._after):
+                yield Difference(Change.REMOVED, ref)
+        elif old is None and new.is_whole:
+            if new.made_by is not None and not self._goes_with_tables(new, self._before):
+                yield Difference(Change.ADDED, ref)
+        elif (what := self._of_others(old or replace(new, tables=frozenset(), options=frozenset()), new)) is not None:
+            yield Difference(Change.CHANGED, ref, what)
+
+    def _both(self, ref: Ref) -> tuple[OtherObject | None, OtherObject | None]:
+        return self._before.other(ref), self._after.other(ref)
+
+    def _goes_with_tables(self, one: OtherObject, other: Catalog) -> bool:
+        """Whether statistics are not in the other catalog because the table or a column of them is not there."""
+        if one.kind is not ObjectKind.STATISTICS:
+            return False
+        tables = [other.table(name) for name in one.tables]
+        return any(table is None or any(map(table.certainly_lacks, one.columns)) for table in tables)
+
+    def _of_others(self, old: OtherObject, new: OtherObject) -> str | None:
+        is_there = {name for name in old.tables ^ new.tables if self._is_in_both(name)}
+        if is_there:
+            return "its table" if new.kind is ObjectKind.STATISTICS else "its tables"
+        if old.columns != new.columns:
+            return "its columns"
+        return None if old.options == new.options else "its options"
+
+    def _is_in_both(self, name: Name) -> bool:
+        return self._before.relation(name) is not None and self._after.relation(name) is not None
+
     # types and functions
 
     def _type(self, name: Name) -> Iterator[Difference]:
@@ -316,9 +354,45 @@ def _of_columns(old: Column, new: Column) -> str | None:
             return "its collation"
         if old.generated is not new.generated or old.identity != new.identity:
             return "how it is generated"
+        if _storage(old) != _storage(new):
+            return f"stored `{_storage(old)}` before"
+        if old.compression != new.compression:
+            return "its compression"
         if not _is_same_default(old.default, new.default):
             return _of_defaults(old.default, new.default)
     return None
+
+
+_STORED_OTHERWISE = {
+    **dict.fromkeys(("cidr", "inet", "numeric"), "main"),
+    **dict.fromkeys(
+        (
+            "bool", "char", "date", "float4", "float8", "int2", "int4", "int8", "interval", "macaddr", "money", "name",
+            "oid", "point", "time", "timestamp", "timestamptz", "timetz", "uuid",
+        ),
+        "plain",
+    ),
+}  # fmt: skip
+"""How built-in types are stored whose long values are not `extended`."""
+
+
+def _storage(column: Column) -> str:
+    kind = column.type
+    is_usual = kind is None or kind.is_array or not kind.is_built_in
+    return column.storage or (
+        "extended" if is_usual or kind is None else _STORED_OTHERWISE.get(kind.name.name, "extended")
+    )
+
+
+_USUAL_COUNTING = {"increment": "1", "cache": "1", "cycle": "false", "as": "int8"}
+
+
+def _counting(one: Sequence) -> dict[str, str]:
+    """Return how a sequence counts, without what is usual."""
+    said = {name: value for name, value in one.options.items() if value != _USUAL_COUNTING.get(name, "")}
+    is_up = not said.get("increment", "1").startswith("-")
+    usual = {"minvalue": "1", "start": said.get("minvalue", "1")} if is_up else {"maxvalue": "-1"}
+    return {name: value for name, value in said.items() if value != usual.get(name)}
 
 
 def _of_defaults(old: Expression | None, new: Expression | None) -> str:
@@ -391,7 +465,20 @@ def _of_types(old: UserType, new: UserType) -> str | None:
 def _of_functions(old: Function, new: Function) -> str | None:
     if old.body is not None and new.body is not None and old.body != new.body:
         return "its body" if _squeezed(old.body) != _squeezed(new.body) else "its body, if only in white space"
+    if old.is_security_definer is not new.is_security_definer:
+        return "with whose rights it runs"
+    if old.volatility is not new.volatility or old.settings != new.settings or _running(old) != _running(new):
+        return "how it runs"
     return _of_definitions(old.definition, new.definition, "its definition")
+
+
+_USUAL_RUNNING = {"cost": "100", "leakproof": "false", "parallel": "unsafe", "rows": "1000", "strict": "false"}
+
+
+def _running(one: Function) -> dict[str, str]:
+    """Return what is said of how a function runs, without what is usual."""
+    usual = {**_USUAL_RUNNING, "cost": "1"} if one.language in ("c", "internal") else _USUAL_RUNNING
+    return {name: value for name, value in one.options.items() if value != usual.get(name)}
 
 
 def _of_definitions(old: Definition | None, new: Definition | None, what: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import function_users, partitions, tree, types
+from zmig.lint.replay import function_users, other_objects, partitions, tree, types
 from zmig.lint.replay.effects import Drops, FailureCause, LosesData
 from zmig.lint.replay.objects import (
     ConstraintKind,
@@ -74,9 +74,20 @@ def _extensions(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) ->
     for node in dropped.objects:
         name = tree.object_name(node)
         replay.catalog.extensions -= {name.name}
-        replay.record(Drops(Ref(ObjectKind.EXTENSION, name)))
+        other_objects.drop(replay, Ref(ObjectKind.EXTENSION, name), is_optional=dropped.missing_ok)
     if cascade:
         replay.catalog.lose_track()
+
+
+def _publications(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) -> None:
+    for node in dropped.objects:
+        other_objects.drop_publication(replay, tree.object_name(node), is_optional=dropped.missing_ok)
+
+
+def _statistics(replay: StatementReplay, dropped: pg.DropStmt, cascade: bool) -> None:
+    for node in dropped.objects:
+        name = other_objects.find_statistics(replay, tree.object_name(node))
+        other_objects.drop(replay, Ref(ObjectKind.STATISTICS, name), is_optional=dropped.missing_ok)
 
 
 _DROPS: dict[int, Callable[[StatementReplay, pg.DropStmt, bool], None]] = {
@@ -96,6 +107,8 @@ _DROPS: dict[int, Callable[[StatementReplay, pg.DropStmt, bool], None]] = {
     pg.OBJECT_POLICY: _parts,
     pg.OBJECT_RULE: _parts,
     pg.OBJECT_EXTENSION: _extensions,
+    pg.OBJECT_PUBLICATION: _publications,
+    pg.OBJECT_STATISTIC_EXT: _statistics,
 }
 
 
@@ -108,8 +121,7 @@ def role(replay: StatementReplay, dropped: pg.DropRoleStmt) -> None:
     """DROP ROLE."""
     for node in dropped.roles:
         name = tree.role(node.role_spec)
-        replay.catalog.roles -= {name}
-        replay.record(Drops(Ref(ObjectKind.ROLE, Name(None, name))))
+        other_objects.drop(replay, Ref(ObjectKind.ROLE, Name(None, name)), is_optional=dropped.missing_ok)
 
 
 def _found(replay: StatementReplay, dropped: pg.DropStmt) -> list[Name]:
@@ -233,6 +245,7 @@ def _remove(replay: StatementReplay, name: Name, cascaded: dict[Ref, None], name
         parts.append(sequence.ref)
         replay.catalog.remove(sequence.name)
     replay.catalog.remove(name)
+    other_objects.lose_table(replay, name)
     if named is not None:
         replay.record(Drops(ref, tuple(below), tuple(parts)))
     cascaded |= below
@@ -417,6 +430,7 @@ def _without_column(replay: StatementReplay, table: Table, name: str) -> list[Re
     for sequence in replay.catalog.sequences_of(table.name, name):
         parts.append(sequence.ref)
         replay.catalog.remove(sequence.name)
+    other_objects.lose_table(replay, table.name, name)
     kept = {key: one for key, one in table.constraints.items() if name not in one.columns}
     lost = table.constraints.keys() - kept.keys()
     for one in lost:

@@ -334,3 +334,61 @@ class StopsTriggers(Effect):
 
     table: Name
     trigger: str | None = None
+
+
+@valueclass
+class StopsReplication(Effect):
+    """It takes from a subscriber what it got."""
+
+    what: str
+    """In words of a whole sentence."""
+    table: Name | None = None
+    """Whose changes are meant, where it is one table's."""
+    publication: Name | None = None
+
+
+@valueclass
+class SetsSequence(Effect):
+    """It lets a sequence go on from a number that is written down, wherever it was."""
+
+    sequence: Name
+
+
+@valueclass
+class EndsSessions(Effect):
+    """It ends sessions of others, or what they are doing."""
+
+
+@valueclass
+class LocksRows(Effect):
+    """It locks rows that it reads, until its transaction ends: FOR UPDATE and the like."""
+
+    table: Name
+    extent: Extent
+    _: KW_ONLY
+    is_picked: bool = False
+    """Whether they are those with a value that is written in the statement."""
+
+
+@valueclass
+class Analyzes(Effect):
+    """It reads a sample of a table's rows, as large as the statistics are to be good."""
+
+    table: Name
+
+
+@valueclass
+class ShowsRows(Effect):
+    """Through a view, all rows of a table can be seen that row security keeps from others."""
+
+    view: Name
+    table: Name
+
+
+@valueclass
+class MakesStale(Effect):
+    """It leaves values as they were that a function has computed, which computes others now."""
+
+    function: Name
+    holders: tuple[Ref, ...]
+    """The indexes and generated columns that hold them."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.effects import FailureCause
+from zmig.lint.replay import function_users
+from zmig.lint.replay.effects import FailureCause, MakesStale
+from zmig.lint.replay.objects import Generated, ObjectKind
 
 if TYPE_CHECKING:
-    from zmig.lint.replay.objects import Function, Type
+    from zmig.lint.replay.objects import Function, Ref, Type
     from zmig.lint.replay.statement_replay import StatementReplay
 
 
@@ -30,6 +32,25 @@ def need_same_form(replay: StatementReplay, before: Function, after: Function) -
     kind = "procedure" if before.is_procedure else "function"
     advice = f"write `drop {kind} {name}` first, or choose another name"
     raise replay.fail(FailureCause.REFUSED, reason, advice, (before.ref,))
+
+
+def record_stale(replay: StatementReplay, before: Function, after: Function) -> None:
+    """Record which indexes and generated columns hold what a function has returned, if it may return another value."""
+    if before.body is None or after.body is None or before.body.split() == after.body.split():
+        return
+    others = [one for one in replay.catalog.functions(before.name) if one.arguments != before.arguments]
+    users = function_users.users(replay.catalog, before.name, (before,), others)
+    holders = tuple(ref for ref in users if _holds_values(replay, ref))
+    if holders:
+        replay.record(MakesStale(after.name, holders))
+
+
+def _holds_values(replay: StatementReplay, ref: Ref) -> bool:
+    if ref.kind is not ObjectKind.COLUMN:
+        return ref.kind is ObjectKind.INDEX
+    table = replay.catalog.table(ref.name)
+    column = None if table is None else table.column(ref.part or "")
+    return column is not None and column.generated is Generated.STORED
 
 
 def _is_same(one: Type | None, other: Type | None) -> bool:

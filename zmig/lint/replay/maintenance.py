@@ -8,6 +8,7 @@ from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import rows, tree
 from zmig.lint.replay.effects import (
+    Analyzes,
     Builds,
     Extent,
     FailureCause,
@@ -88,8 +89,21 @@ def vacuum(replay: StatementReplay, statement: pg.VacuumStmt) -> None:
     for name in names or [EVERY_TABLE]:
         replay.add_target(name)
         replay.lock(name, _EXCLUSIVE if is_full else LockMode.SHARE_UPDATE_EXCLUSIVE)
+        if not statement.is_vacuumcmd:
+            replay.record(Analyzes(name))
         if is_full:
             replay.record(Rewrites(name, RewriteCause.COMMAND, "`VACUUM FULL` leaves no gaps in it"))
+
+
+def move_all(replay: StatementReplay, statement: pg.AlterTableMoveAllStmt) -> None:
+    """ALTER TABLE, INDEX or MATERIALIZED VIEW ALL IN TABLESPACE, which moves whatever is there."""
+    replay.add_target(EVERY_TABLE)
+    replay.lock(EVERY_TABLE, _EXCLUSIVE)
+    if statement.objtype == pg.OBJECT_INDEX:
+        replay.record(Builds(None, EVERY_TABLE, _EXCLUSIVE, is_rebuilt=True))
+        return
+    reason = f"what is in the tablespace `{statement.orig_tablespacename}` moves to `{statement.new_tablespacename}`"
+    replay.record(Rewrites(EVERY_TABLE, RewriteCause.TABLESPACE, reason))
 
 
 def cluster(replay: StatementReplay, statement: pg.ClusterStmt) -> None:

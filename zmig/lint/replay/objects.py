@@ -44,6 +44,8 @@ class ObjectKind(StrEnum):
     SCHEMA = "schema"
     EXTENSION = "extension"
     ROLE = "role"
+    PUBLICATION = "publication"
+    STATISTICS = "statistics object"
 
 
 class Ref(NamedTuple):
@@ -273,6 +275,9 @@ class Column:
     """`always` or `by default`."""
     collation: str | None = None
     """Where it is said; None for that of its type."""
+    storage: str | None = None
+    """How long values are stored, where it is said."""
+    compression: str | None = None
     is_inherited: bool = False
     is_own: bool = False
     """Whether it was there before it was inherited, and stays when what it is inherited from loses it."""
@@ -551,6 +556,8 @@ class View:
     """Those of its columns that are known."""
     calls: Expression | None = None
     """Its query, for the functions that it calls."""
+    is_invokers: bool = False
+    """Whether its tables are read with the rights of whoever reads it: `security_invoker`."""
     made_by: int | None = None
 
     @property
@@ -567,6 +574,8 @@ class Sequence:
     owner: tuple[Name, str] | None = None
     """The table and the column that it is dropped with."""
     is_identity: bool = False
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """How it counts, where that is said."""
     made_by: int | None = None
 
     @property
@@ -675,13 +684,41 @@ class Function:
     """What is OUT, or a column of the table that it returns."""
     defaults: int = 0
     """How many of its arguments have a default."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What else is said of how it runs, such as `strict`, `cost` or `parallel`."""
     definition: Definition | None = None
+    """Without how it runs."""
     made_by: int | None = None
 
     @property
     def ref(self) -> Ref:
         """Which object it is."""
         return Ref(ObjectKind.FUNCTION, self.name)
+
+
+@valueclass
+class OtherObject:
+    """A role, an extension, a publication or a statistics object."""
+
+    kind: ObjectKind
+    name: Name
+    _: KW_ONLY
+    tables: frozenset[Name] = frozenset()
+    """Those that it publishes, or is about."""
+    columns: frozenset[str] = frozenset()
+    """Those of its table that it is about."""
+    options: frozenset[str] = frozenset()
+    """What else it publishes, and how."""
+    is_whole: bool = True
+    """Whether all of this is known."""
+    is_gone: bool = False
+    """Whether it was dropped, and all that is known is that there is none."""
+    made_by: int | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Which object it is."""
+        return Ref(self.kind, self.name)
 
 
 class Privilege(NamedTuple):

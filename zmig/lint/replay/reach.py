@@ -21,6 +21,8 @@ _KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email|token)")
 _AGGREGATES = frozenset(
     {"array_agg", "avg", "bool_and", "bool_or", "count", "json_agg", "jsonb_agg", "max", "min", "sum"}
 )
+_RANGE = 10_000
+"""So many rows at most are few: those of a batch."""
 _SINGLE = frozenset({"a_const", "param_ref", "type_cast", "sql_value_function", "func_call"})
 """Expressions that are one value for all rows, unless they are about columns."""
 
@@ -34,7 +36,23 @@ def extent(where: pg.Node, table: Table | None = None, sources: Iterable[pg.Node
     names_rows = any(
         _names_rows(one, table, listed, has_sources=len(listed) < len(given)) for one in _all_that_hold(where)
     )
+    names_rows = names_rows or is_short_range(where)
     return Extent.FEW if names_rows else Extent.SOME
+
+
+def is_short_range(where: pg.Node) -> bool:
+    """Whether a condition leaves a range of a key between two numbers that are close to each other."""
+    lowest: dict[str, int] = {}
+    highest: dict[str, int] = {}
+    for one in tree.comparisons(where):
+        text = one.constants[0]
+        if not _KEY.fullmatch(one.column) or not text.lstrip("-").isdigit():
+            continue
+        if one.operator in (">", ">="):
+            lowest[one.column] = max(int(text), lowest.get(one.column, int(text)))
+        elif one.operator in ("<", "<="):
+            highest[one.column] = min(int(text), highest.get(one.column, int(text)))
+    return any(highest[name] - lowest[name] <= _RANGE for name in lowest.keys() & highest.keys())
 
 
 def is_listed(node: pg.Node) -> bool:
@@ -120,7 +138,7 @@ def record_read(replay: StatementReplay, query: pg.SelectStmt) -> None:
 
 def record_source(replay: StatementReplay, source: pg.Node) -> None:
     """Record which tables are read for what is in a FROM or USING."""
-    for part in _tables(source):
+    for part in tables(source):
         name = replay.catalog.find(replay.path, tree.relation_name(part))
         if name is not None:
             replay.record(Reads(name))
@@ -140,9 +158,10 @@ def _sets_sequence(target: pg.Node) -> bool:
     return value.HasField("func_call") and tree.name(value.func_call.funcname).name == "setval"
 
 
-def _tables(node: pg.Node) -> Iterator[pg.RangeVar]:
+def tables(node: pg.Node) -> Iterator[pg.RangeVar]:
+    """Yield the tables that are named in a FROM."""
     if node.HasField("range_var"):
         yield node.range_var
     elif node.HasField("join_expr"):
-        yield from _tables(node.join_expr.larg)
-        yield from _tables(node.join_expr.rarg)
+        yield from tables(node.join_expr.larg)
+        yield from tables(node.join_expr.rarg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import constraints, tree, typed_tables
+from zmig.lint.replay import constraints, other_objects, tree, typed_tables
 from zmig.lint.replay.effects import FailureCause, Renames
 from zmig.lint.replay.objects import (
     Column,
@@ -82,8 +82,13 @@ def _rename_other(replay: StatementReplay, asked: pg.RenameStmt) -> None:
         case pg.OBJECT_SCHEMA:
             _rename_schema(replay, asked.subname, asked.newname)
         case pg.OBJECT_ROLE:
-            replay.catalog.roles = replay.catalog.roles - {asked.subname} | {asked.newname}
-            replay.record(Renames(Ref(ObjectKind.ROLE, before), Ref(ObjectKind.ROLE, after)))
+            other_objects.rename(replay, ObjectKind.ROLE, before, after)
+        case pg.OBJECT_PUBLICATION:
+            name = tree.object_name(asked.object)
+            other_objects.rename(replay, ObjectKind.PUBLICATION, name, Name(None, asked.newname))
+        case pg.OBJECT_STATISTIC_EXT:
+            name = other_objects.find_statistics(replay, tree.object_name(asked.object))
+            other_objects.rename(replay, ObjectKind.STATISTICS, name, Name(name.schema, asked.newname))
         case _:
             return
 
@@ -110,6 +115,9 @@ def set_schema(replay: StatementReplay, asked: pg.AlterObjectSchemaStmt) -> None
         _move_type(replay, name, Name(schema, name.name))
     elif kind in _FUNCTIONS:
         _move_function(replay, tree.object_name(asked.object), schema=schema)
+    elif kind == pg.OBJECT_STATISTIC_EXT:
+        name = other_objects.find_statistics(replay, tree.object_name(asked.object))
+        other_objects.rename(replay, ObjectKind.STATISTICS, name, Name(schema, name.name))
 
 
 def _ref(replay: StatementReplay, name: Name) -> Ref:
@@ -147,6 +155,7 @@ def move(replay: StatementReplay, old: Name, new: Name) -> None:
     around = [*_around(replay, old)]
     replay.catalog.remove(old)
     replay.catalog.put(_referring(replace(relation, name=new), old, new))
+    other_objects.follow(replay, old, new)
     for one in around:
         if one.name != old:
             replay.catalog.put(_referring(one, old, new))

@@ -17,6 +17,7 @@ from zmig.lint.replay import (
     create,
     drop,
     maintenance,
+    other_objects,
     rename,
     rows,
     tree,
@@ -107,12 +108,6 @@ def _alter_table(replay: StatementReplay, node: pg.Node) -> None:
         alter_table.alter(replay, node.alter_table_stmt)
 
 
-def _alter_publication(replay: StatementReplay, node: pg.Node) -> None:
-    statement = node.alter_publication_stmt
-    if statement.action != pg.AP_DropObjects:
-        access.publication(replay, statement.pubobjects)
-
-
 def _define(replay: StatementReplay, node: pg.Node) -> None:
     if node.define_stmt.kind == pg.OBJECT_TYPE:
         alter_type.create_other(replay, tree.name(node.define_stmt.defnames))
@@ -131,7 +126,9 @@ _STATEMENTS: dict[str, Callable[[StatementReplay, pg.Node], None]] = {
     "alter_policy_stmt": lambda replay, node: alter_object.policy(replay, node.alter_policy_stmt),
     "alter_role_stmt": lambda replay, node: alter_object.role(replay, node.alter_role_stmt),
     "alter_seq_stmt": lambda replay, node: create.alter_sequence(replay, node.alter_seq_stmt),
-    "alter_publication_stmt": _alter_publication,
+    "alter_publication_stmt": lambda replay, node: other_objects.alter_publication(replay, node.alter_publication_stmt),
+    "alter_subscription_stmt": lambda replay, node: access.alter_subscription(replay, node.alter_subscription_stmt),
+    "alter_table_move_all_stmt": lambda replay, node: maintenance.move_all(replay, node.alter_table_move_all_stmt),
     "alter_table_stmt": _alter_table,
     "call_stmt": lambda replay, node: rows.call(replay, node.call_stmt),
     "cluster_stmt": lambda replay, node: maintenance.cluster(replay, node.cluster_stmt),
@@ -149,8 +146,8 @@ _STATEMENTS: dict[str, Callable[[StatementReplay, pg.Node], None]] = {
     "create_foreign_server_stmt": lambda replay, node: access.options_with_password(
         replay, node.create_foreign_server_stmt.servername, node.create_foreign_server_stmt.options
     ),
-    "create_publication_stmt": lambda replay, node: access.publication(
-        replay, node.create_publication_stmt.pubobjects, is_every=node.create_publication_stmt.for_all_tables
+    "create_publication_stmt": lambda replay, node: other_objects.create_publication(
+        replay, node.create_publication_stmt
     ),
     "create_range_stmt": lambda replay, node: alter_type.create_other(
         replay, tree.name(node.create_range_stmt.type_name)
@@ -158,7 +155,7 @@ _STATEMENTS: dict[str, Callable[[StatementReplay, pg.Node], None]] = {
     "create_role_stmt": lambda replay, node: create.role(replay, node.create_role_stmt),
     "create_schema_stmt": _create_schema,
     "create_seq_stmt": lambda replay, node: create.sequence(replay, node.create_seq_stmt),
-    "create_stats_stmt": lambda replay, node: alter_object.statistics(replay, node.create_stats_stmt),
+    "create_stats_stmt": lambda replay, node: other_objects.create_statistics(replay, node.create_stats_stmt),
     "create_stmt": lambda replay, node: create.table(replay, node.create_stmt),
     "create_subscription_stmt": lambda replay, node: access.subscription(replay, node.create_subscription_stmt),
     "create_table_as_stmt": _create_table_as,
@@ -171,6 +168,7 @@ _STATEMENTS: dict[str, Callable[[StatementReplay, pg.Node], None]] = {
     "do_stmt": lambda replay, node: rows.code(replay, node.do_stmt),
     "drop_owned_stmt": lambda replay, node: drop.owned(replay, node.drop_owned_stmt),
     "drop_role_stmt": lambda replay, node: drop.role(replay, node.drop_role_stmt),
+    "drop_subscription_stmt": lambda replay, node: access.drop_subscription(replay, node.drop_subscription_stmt),
     "drop_stmt": lambda replay, node: drop.statement(replay, node.drop_stmt),
     "execute_stmt": lambda replay, node: replay.catalog.allow_for_code("execute"),
     "grant_role_stmt": lambda replay, node: access.grant_role(replay, node.grant_role_stmt),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import access, constraints, create, queries, reach, tree
-from zmig.lint.replay.effects import Extent, FiresTrigger, RowChange, RunsCode, WritesRows
+from zmig.lint.replay.effects import Extent, FiresTrigger, LocksRows, RowChange, RunsCode, WritesRows
 from zmig.lint.replay.objects import Event, LockMode
 from zmig.valueclass import replace
 
@@ -157,15 +157,47 @@ def select(replay: StatementReplay, statement: pg.SelectStmt) -> None:
     for name in read.uses:
         replay.lock(name, LockMode.ACCESS_SHARE)
     reach.record_read(replay, statement)
+    _lock_rows(replay, statement)
     for part in tree.walk(statement):
         if isinstance(part, pg.FuncCall):
             called = tree.name(part.funcname)
             access.sleep(replay, called)
+            access.drop_slot(replay, called, part.args)
+            access.end_sessions(replay, called)
+            access.set_sequence(replay, called, part.args)
             access.set_config(replay, called, part.args)
             found = replay.catalog.find_function(replay.path, called)
             for one in replay.catalog.functions(found) if found is not None else ():
                 replay.record(RunsCode(one.body or "", one.name))
                 replay.catalog.allow_for_code(one.body or "execute")
+
+
+_STRONG = frozenset({pg.LCS_FORSHARE, pg.LCS_FORNOKEYUPDATE, pg.LCS_FORUPDATE})
+"""The locks of rows for which whoever changes them waits."""
+
+
+def _lock_rows(replay: StatementReplay, statement: pg.SelectStmt) -> None:
+    """Record which rows FOR UPDATE and the like lock."""
+    clauses = [node.locking_clause for node in statement.locking_clause]
+    if not clauses or tree.kind_of(statement.limit_count):
+        return
+    sources = [*statement.from_clause]
+    for one in (found for node in sources for found in reach.tables(node)):
+        alias = one.alias.aliasname or one.relname
+        meant = [
+            clause
+            for clause in clauses
+            if not clause.locked_rels or alias in {node.range_var.relname for node in clause.locked_rels}
+        ]
+        name = replay.catalog.find(replay.path, tree.relation_name(one)) if meant else None
+        if name is None:
+            continue
+        replay.lock(name, LockMode.ROW_SHARE)
+        # Rows that somebody else has locked are passed over, or end the statement: nobody waits for them.
+        if any(clause.strength in _STRONG for clause in meant):
+            others = [node for node in sources if not (node.HasField("range_var") and node.range_var == one)]
+            extent = reach.extent(statement.where_clause, replay.catalog.table(name), others)
+            replay.record(LocksRows(name, extent, is_picked=reach.is_picked(statement.where_clause)))
 
 
 def code(replay: StatementReplay, statement: pg.DoStmt) -> None:

@@ -5,6 +5,7 @@ Only the replay sees nodes; rules get values. A node's place is an offset in oct
 
 from __future__ import annotations
 
+import re
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,15 @@ def name_of(texts: list[str]) -> Name:
     if not texts:
         return Name(None, "")
     return Name(texts[-2] if len(texts) > 1 else None, texts[-1])
+
+
+def written_name(text: str) -> Name:
+    """Return the name that a string spells, as one that is cast to `regclass`."""
+    parts = [quoted or plain.lower() for quoted, plain in _WRITTEN.findall(text)]
+    return name_of(parts)
+
+
+_WRITTEN = re.compile(r'"([^"]+)"|([^".]+)')
 
 
 def relation_name(relation: pg.RangeVar) -> Name:
@@ -277,6 +287,9 @@ def definition(node: pg.Node) -> Definition:
 
 
 _ITSELF = "it"
+FUNCTION_OPTIONS = frozenset({"cost", "leakproof", "parallel", "rows", "strict", "support"})
+"""What ALTER FUNCTION changes beside its volatility, its rights and its settings."""
+_HOW_IT_RUNS = FUNCTION_OPTIONS | {"security", "volatility"}
 
 
 def _definition(node: pg.Node) -> str:
@@ -292,6 +305,9 @@ def _definition(node: pg.Node) -> str:
         case "create_function_stmt":
             made.create_function_stmt.replace = False
             made.create_function_stmt.options.sort(key=lambda option: option.def_elem.defname)
+            for option in [*made.create_function_stmt.options]:
+                if option.def_elem.defname in _HOW_IT_RUNS:
+                    made.create_function_stmt.options.remove(option)
             del made.create_function_stmt.funcname[:]
             made.create_function_stmt.funcname.add().string.sval = _ITSELF
         case "create_trig_stmt":
@@ -368,6 +384,11 @@ def _never_null(node: pg.Node) -> frozenset[str]:
     test = parts[0].null_test
     named = column(test.arg) if parts[0].HasField("null_test") and test.nulltesttype == pg.IS_NULL else None
     return frozenset({named}) if named else frozenset()
+
+
+def comparisons(node: pg.Node) -> tuple[Comparison, ...]:
+    """Return what a condition says of single columns, all of which holds where it holds."""
+    return (*_comparisons(node),)
 
 
 def _comparisons(node: pg.Node) -> Iterator[Comparison]:

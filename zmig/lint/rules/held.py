@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
 from zmig.lint.replay.effects import (
+    Analyzes,
     Builds,
     Drops,
     Extent,
@@ -110,13 +111,15 @@ def slow(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Re
             if held is not None and found is not None:
                 table, mode, since = held
                 who = "read or write" if mode.stops_reads else "write"
-                yield step.file.remark(
+                remark = step.file.remark(
                     "lock/held",
                     step.statement,
                     f"{found[1]} while `{table.name}` is locked since line {since.statement.line}, and nobody can "
                     f"{who} it meanwhile",
                     "put it into a migration of its own",
                 )
+                # A sample is read, of however many rows.
+                yield replace(remark, severity=Severity.WARNING) if isinstance(found[0], Analyzes) else remark
                 break
             if held is None:
                 held = next(((table, mode, step) for table, mode in _locked(step)), None)
@@ -135,6 +138,8 @@ def _slow(step: Step, reported: Reported) -> tuple[Effect, str] | None:
                 return one, "this waits"
             case Reads() if step.is_in_use(one.table):
                 return one, f"every row of `{one.table.name}` is read"
+            case Analyzes() if step.is_in_use(one.table):
+                return one, f"`{one.table.name}` is analyzed" if one.table.name else "every table is analyzed"
             case Scans() | Validates() if not one.mode.stops_writes and step.is_in_use(one.table):
                 if not reported.has(step, one, SCANS_OF_SQUAWK):
                     return one, f"every row of `{one.table.name}` is checked for `{one.constraint}`"

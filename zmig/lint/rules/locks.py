@@ -116,7 +116,7 @@ def _reading(step: Step) -> Iterator[tuple[Effect, Name, str, str]]:
     for one in step.of(Builds):
         if one.mode.stops_writes and not one.is_of_nothing:
             called = "an index" if one.index is None else f"the index `{one.index.name}`"
-            what = f"{called} of `{one.table.name}` is built"
+            what = f"{called} of `{one.table.name}` is built" if one.table.name else "every index is built"
             yield one, one.table, what, "build it concurrently in a migration before"
 
 

@@ -233,6 +233,9 @@ def _find(catalog: Catalog, ref: Ref) -> object:
             return catalog.functions(ref.name) or None
         case ObjectKind.SCHEMA:
             return catalog.schema(ref.name.name)
+        case ObjectKind.ROLE | ObjectKind.EXTENSION | ObjectKind.PUBLICATION | ObjectKind.STATISTICS:
+            found = catalog.other(ref)
+            return None if found is None or found.is_gone else found
         case _:
             relation = catalog.relation(ref.name)
             return relation if ref.part is None else _part(relation, ref.kind, ref.part)

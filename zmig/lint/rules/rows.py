@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
-from zmig.lint.replay.effects import Extent, LosesData, Reads, RowChange, Sets, StopsTriggers, WritesRows
+from zmig.lint.replay.effects import Extent, LocksRows, LosesData, Reads, RowChange, Sets, StopsTriggers, WritesRows
 from zmig.lint.replay.objects import BUILT_IN
 from zmig.lint.rules.changes import mixing
 from zmig.valueclass import replace
@@ -63,6 +63,23 @@ def unbounded(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
                     f"unless they are few, change them {_BATCHES.format()}",
                 )
                 # Rows with one value of a column are some of a table, as a rule.
+                yield replace(many, severity=Severity.NOTE) if one.is_picked else many
+
+
+def locked(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """All or many rows of a table in use that are locked by FOR UPDATE and the like."""
+    for step in steps:
+        for one in step.of(LocksRows):
+            if not step.is_in_use(one.table) or one.extent is Extent.FEW:
+                continue
+            name = one.table.name
+            hint = "say which rows with `where` and a key, or leave the lock out: a change of a row takes its own"
+            if one.extent is Extent.ALL:
+                message = f"every row of `{name}` is locked until the transaction ends, and whoever changes one waits"
+                yield step.remark("lock/all-rows", one, message, hint)
+            else:
+                message = f"all rows of `{name}` for which the condition holds are locked until the transaction ends"
+                many = step.remark("lock/many-rows", one, message, hint)
                 yield replace(many, severity=Severity.NOTE) if one.is_picked else many
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.replay.effects import Drops, Empowers, Grants, Makes, OpensRows, Redefines
+from zmig.lint.replay.effects import Drops, Empowers, Grants, Makes, OpensRows, Redefines, ShowsRows
 from zmig.lint.replay.objects import ObjectKind
 
 if TYPE_CHECKING:
@@ -107,4 +107,48 @@ def rows(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Re
                     dropped,
                     f"without the policy `{ref.part}`, other rows of `{ref.name.name}` can be seen than before",
                     "create the policy that takes its place in the same migration",
+                )
+
+
+def views(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Views that show rows which row security hides from who reads them."""
+    for step in steps:
+        for one in step.of(ShowsRows):
+            table = steps[-1].after.table(one.table)
+            view = steps[-1].after.view(one.view)
+            if table is None or view is None or view.is_invokers or not table.has_row_security:
+                continue
+            yield step.remark(
+                "security/view",
+                one,
+                f"`{one.view.name}` shows all rows of `{one.table.name}`, whatever its policies say: a view reads with "
+                "its owner's rights",
+                f"write `alter view {one.view.name} set (security_invoker = true)`",
+            )
+
+
+def hidden(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Row security that is switched on for a table in use, which no policy is for."""
+    seen: set[Name] = set()
+    for step in steps:
+        for one in step.of(Redefines):
+            if (
+                one.ref.name in seen
+                or one.what != "row security"
+                or one.ref.kind is not ObjectKind.TABLE
+                or not step.is_in_use(one.ref.name)
+            ):
+                continue
+            before, after = step.before.table(one.ref.name), steps[-1].after.table(one.ref.name)
+            is_on = after is not None and after.has_row_security and not after.policies
+            if not is_on or after is None or (before is not None and before.has_row_security):
+                continue
+            if after.is_whole and step.before.is_certain(after):
+                seen.add(one.ref.name)
+                name = one.ref.name.name
+                yield step.remark(
+                    "compat/no-policy",
+                    one,
+                    f"`{name}` has row security from now on and no policy, so nobody but its owner sees a row of it",
+                    f"write `create policy ... on {name}` in the same migration",
                 )
