@@ -56,7 +56,7 @@ async def test_each_text_about_a_migration_is_copied_without_passwords(
         assert 'relation "nowhere" does not exist' in error
         assert "run `zmig retry shop.yaml one`" in error
         await zmig.until(lambda: taken.exists() and taken.read_text() == error)
-        assert await _copy(zmig, "the statement that failed") == "select *\nfrom nowhere"
+        assert await _copy(zmig, "the last statement") == "select *\nfrom nowhere"
         assert await _copy(zmig, "the command that retries it") == "zmig retry shop.yaml one"
         assert await _copy(zmig, "the name") == "one"
         assert await _copy(zmig, "the file's text") == FAILING.rstrip()

@@ -64,9 +64,11 @@ async def test_how_far_a_migration_came_is_seen_where_it_is_decided_about(shop: 
     with pytest.raises(Exception, match="nowhere"):
         shop.migrator().migrate()
     async with console(shop.path) as zmig:
+        await zmig.until(lambda: zmig.main.detail.detail is not None)
         await zmig.open(ResolveDialog, "x")
         assert "checkpoint   statement 1 stays applied" in zmig.dialog()
-        assert "statement    2 of 2 was refused by the server" in zmig.dialog()
+        assert "sent         statement 2 of 2 was refused by the server" in zmig.dialog()
+        assert "statement    create index concurrently on nowhere (a)" in zmig.dialog()
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])

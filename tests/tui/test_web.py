@@ -208,6 +208,31 @@ def test_a_browser_shows_it_without_asking_anybody_else_and_forgets_the_secret(s
         asyncio.run(script(served.url))
 
 
+@needs_browser
+def test_what_is_copied_is_in_the_browsers_clipboard_and_no_editor_is_opened(shop: Shop, tmp_path: Path) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script(url: str) -> None:
+        async with browser.page(tmp_path / "profile") as tab:
+            await tab.call("Page.navigate", url=url)
+            await _until(tab, lambda: "1 pending" in _text(tab))
+            # As a person allows it who is asked.
+            await tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+            await tab.press("e")
+            await _until(tab, lambda: "this console is in a browser" in _text(tab))
+            await tab.press("y")
+            await _until(tab, lambda: "Which text?" in _text(tab))
+            enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+            for kind in ("rawKeyDown", "char", "keyUp"):
+                await tab.call("Input.dispatchKeyEvent", type=kind, text="\r", **enter)
+            await _until(tab, lambda: "copied: the name" in _text(tab))
+            while await tab.evaluate("navigator.clipboard.readText()") != "one":
+                await asyncio.sleep(0.2)
+
+    with _served(shop.path) as served:
+        asyncio.run(script(served.url))
+
+
 def _text(tab: Page) -> str:
     """Return what the terminal in the page shows."""
     screen = Screen(400, 120)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from zmig.errors import ZmigError
-from zmig.facts import EventType
 from zmig.hints import command
-from zmig.model import Language
 from zmig.planning import failure_report
 from zmig.planning.state import State
 from zmig.presentation.problems import problem_text
-from zmig.sql import script
 from zmig.text.secrets import redact
 from zmig.valueclass import valueclass
+from zmig_tui.models.last_statement import last_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from zmig.planning.state import Entry
     from zmig.presentation.hints import CommandLine
@@ -49,9 +46,9 @@ def _copies(entry: Entry, detail: Detail | None, commands: CommandLine) -> Itera
     problem = failure_report.describe(entry)
     if problem is not None:
         yield Copy("the error", problem_text(problem, commands))
-        statement = _failing_statement(entry, detail)
+        statement = last_statement(entry, detail)
         if statement is not None:
-            yield Copy("the statement that failed", statement)
+            yield Copy("the last statement", statement)
         yield Copy("the command that retries it", commands.line(command("retry", about=entry)))
     yield Copy("the name", entry.name)
     if detail is not None and detail.file is not None and detail.file.text is not None and not detail.file.is_cut:
@@ -61,23 +58,3 @@ def _copies(entry: Entry, detail: Detail | None, commands: CommandLine) -> Itera
     if entry.state is not State.DONE and entry.version is not None:
         yield Copy("the command that applies up to here", commands.line(command("apply", "--to", str(entry.version))))
     yield Copy("the command that applies everything", commands.line(command("apply")))
-
-
-def _failing_statement(entry: Entry, detail: Detail | None) -> str | None:
-    """Return the statement at which a migration failed, as long as its file is still the one that failed."""
-    record, migration = entry.record, entry.migration
-    last = record.last if record is not None else None
-    if record is None or record.started is None or last is None or last.type is not EventType.FAILED:
-        return None
-    error = last.data.get("error")
-    number = cast("Mapping[str, object]", error).get("statement") if isinstance(error, dict) else None
-    text = detail.file.text if detail is not None and detail.file is not None else None
-    if migration is None or migration.language is not Language.SQL or text is None or not isinstance(number, int):
-        return None
-    if record.started.text("checksum") not in (None, migration.checksum):
-        return None
-    try:
-        statements = script.split(text, path=str(migration.file))
-        return next((one.text for one in statements if one.number == number), None)
-    except ZmigError:
-        return None

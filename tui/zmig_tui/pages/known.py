@@ -8,7 +8,7 @@ from zmig.planning import checkpoint, failure_report
 from zmig.planning.state import FindingCode
 from zmig.presentation import words
 from zmig.presentation.spans import Line, Tone
-from zmig_tui.text import EMPTY, line, span
+from zmig_tui.text import EMPTY, line, one_line, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _CHANGES = (FindingCode.EDITED, FindingCode.COSMETIC)
 
 
-def state_lines(row: Row) -> list[Line]:
-    """Return the state of a migration, its last error, and how far it came."""
+def state_lines(row: Row, statement: str | None) -> list[Line]:
+    """Return the state of a migration, its last error, and how far it came.
+
+    `statement` is the one at which it failed or was cut off, None where that is not known.
+    """
     shown = [line("it is ", span(f"{row.glyph} {words.state(row.state)}", row.tone), " now; nothing is run.")]
     record = row.entry.record
     if record is None or record.last is None:
@@ -33,8 +36,9 @@ def state_lines(row: Row) -> list[Line]:
         shown.append(_field("last error", record.last.error_message, Tone.BAD))
         place = problem.location
         shown += [_field("where", str(place))] if place is not None else []
-        shown += [_field("then", fact) for fact in problem.facts[:1]]
-        shown += [_field("since then", problem.effect)] if problem.effect is not None else []
+        shown += [_field("details", fact) for fact in problem.facts[:1]]
+        shown += [_field("effect", problem.effect)] if problem.effect is not None else []
+    shown += [_field("statement", one_line(statement))] if statement is not None else []
     return [*shown, *_checkpoint(record)]
 
 
@@ -53,7 +57,7 @@ def _checkpoint(record: Record) -> Iterator[Line]:
     if reached.sent is not None:
         what = "was refused by the server" if reached.sent.is_refused else "was sent, and no checkpoint has its end"
         of_all = f" of {total}" if total else ""
-        yield _field("statement", f"{reached.sent.number}{of_all} {what}", Tone.WARN)
+        yield _field("sent", f"statement {reached.sent.number}{of_all} {what}", Tone.WARN)
 
 
 def edit_lines(row: Row) -> list[Line]:

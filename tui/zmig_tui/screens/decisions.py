@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig_tui.models import availability
+from zmig_tui.models.last_statement import last_statement
 from zmig_tui.pages import known
 from zmig_tui.text import line
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from zmig_tui.controller import Controller
     from zmig_tui.models.console import ConsoleModel
+    from zmig_tui.models.details import Detail
     from zmig_tui.models.rows import Row
     from zmig_tui.screens.decision_dialogs import Resolution
     from zmig_tui.screens.prompts import Prompts
@@ -26,8 +28,8 @@ class Decisions:
         self._model = model
         self._prompts = prompts
 
-    def resolve(self, row: Row | None) -> None:
-        """Ask what a migration is to be recorded as."""
+    def resolve(self, row: Row | None, detail: Detail | None) -> None:
+        """Ask what a migration is to be recorded as; `detail` is what was read of it, if that is there already."""
         if row is None:
             return
 
@@ -38,7 +40,7 @@ class Decisions:
                 lambda: self._controller.resolve(self._target(row), resolution.verdict, resolution.reason),
             )
 
-        self._prompts.resolve(row.name, known.state_lines(row), decided)
+        self._prompts.resolve(row.name, known.state_lines(row, last_statement(row.entry, detail)), decided)
 
     def accept(self, row: Row | None) -> None:
         """Ask whether the file of an applied migration is right as it is now."""

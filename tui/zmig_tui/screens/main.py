@@ -378,7 +378,7 @@ class MainScreen(Screen[None]):
 
     def action_resolve(self) -> None:
         """Resolve the migration under the cursor."""
-        self.decisions.resolve(self.row)
+        self.decisions.resolve(self.row, self.detail.detail)
 
     def action_accept(self) -> None:
         """Accept the file of the migration under the cursor as it is now."""
