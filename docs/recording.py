@@ -102,6 +102,7 @@ async def record(folder: Path) -> list[Frame]:
         await zmig.until(lambda: len(zmig.main.table.rows) == len(FILES))
         await recorder.take(2)
         await zmig.question("a")
+        await zmig.until(lambda: zmig.plan_screen.model.effects is not None)
         await recorder.take(3)
         await zmig.press("enter")
         await zmig.until_states(**{"001_customers": "done"})

@@ -24,7 +24,8 @@ PICTURES = {
     "console-timeline": "timeline",
     "console-log": "log",
     "console-file": "file",
-    "console-rollback": "question",
+    "console-plan": "plan",
+    "console-rollback": "undo",
     "console-databases": "databases",
 }
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.widgets import Input
 from zmig_tui.app import ConsoleApp
 from zmig_tui.screens.dialogs import ConfirmDialog, Dialog, TextDialog
+from zmig_tui.screens.plan import PlanScreen
 from zmig_tui.target import Target
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
@@ -96,7 +97,33 @@ class Console:
     async def question(self, *keys: str) -> None:
         """Press keys, and wait for a question that may be agreed to."""
         await self.press(*keys)
-        await self.until(lambda: isinstance(self.top, ConfirmDialog) and self.top.may_be_agreed_to)
+        await self.until(lambda: isinstance(self.top, ConfirmDialog | PlanScreen) and self.top.may_be_agreed_to)
+
+    async def plan(self, *keys: str) -> str:
+        """Press keys, wait until a plan is there or refused, and return its heading and its list."""
+        await self.press(*keys)
+        await self.until(lambda: isinstance(self.top, PlanScreen) and not self.top.model.is_planning)
+        return self.dialog()
+
+    @property
+    def plan_screen(self) -> PlanScreen:
+        """The plan's screen, which is on top."""
+        assert isinstance(self.top, PlanScreen)
+        return self.top
+
+    @property
+    def step_page(self) -> str:
+        """The page about the step under the cursor of the plan's screen."""
+        return "\n".join(self.plan_screen.page.texts)
+
+    async def until_step_page(self, text: str) -> None:
+        """Wait until the page about the step shows a text."""
+        await self.until(lambda: text in self.step_page)
+
+    @property
+    def plan_head(self) -> str:
+        """The heading of the plan's screen."""
+        return "\n".join(self.plan_screen.query_one("#plan-head", Banner).texts)
 
     async def open(self, dialog: type[Screen[Any]], *keys: str) -> None:
         """Press keys, and wait for the dialog they open."""
@@ -104,7 +131,9 @@ class Console:
         await self.until(lambda: isinstance(self.top, dialog))
 
     def dialog(self) -> str:
-        """The title and the text of the dialog on top."""
+        """The title and the text of the dialog on top, or of the plan."""
+        if isinstance(self.top, PlanScreen):
+            return "\n".join([self.plan_head, *self.top.items.texts])
         assert isinstance(self.top, Dialog)
         title = self.top.query_one("#dialog-title", Banner).texts
         return "\n".join([*title, *self.top.query_one("#dialog-text", Lines).texts])

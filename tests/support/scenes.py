@@ -13,18 +13,30 @@ from textual.widgets import Input
 from textual.widgets._footer import FooterKey
 from zmig_tui.app import ConsoleApp
 from zmig_tui.controller import Controller
-from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady, RunRead
+from zmig_tui.events import (
+    DetailReady,
+    EffectsReady,
+    EstimatesReady,
+    EventReceived,
+    ObservationFailed,
+    Observed,
+    PlanReady,
+    RehearsalEnded,
+    RunRead,
+    StepFileRead,
+)
 from zmig_tui.models import columns, rows
 from zmig_tui.models.console import ConsoleModel
 from zmig_tui.models.details import Detail, File
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.models.run import Run, advance
 from zmig_tui.models.run_tracker import RunTracker
-from zmig_tui.pages import plan_text
+from zmig_tui.plan_work import PlanWork
 from zmig_tui.screens import keys
 from zmig_tui.screens.databases import DatabasesScreen
-from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
+from zmig_tui.screens.dialogs import ConfirmDialog
 from zmig_tui.screens.log import LogScreen
+from zmig_tui.screens.plan import PlanScreen
 from zmig_tui.screens.timeline import TimelineScreen
 from zmig_tui.target import Target
 
@@ -35,14 +47,18 @@ from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.database.lock_queue import Lock, LockQueue, QueuedBackend
 from zmig.database.run_reader import RunPage, RunSummary
+from zmig.database.table_estimates import TableEstimate
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
+from zmig.lint.finding import Finding, Severity
+from zmig.lint.preview import PlanEffects, StatementEffects, StepEffects, TableLock, TableWork, WorkKind
+from zmig.lint.replay.objects import LockMode
 from zmig.manifest.declaration import Tracking
 from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
 from zmig.planning import state
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Mode, Plan, Step
-from zmig.planning.request import Apply, Rollback
+from zmig.planning.request import Apply
 from zmig.planning.state import Liveness
 from zmig.presentation.hints import CommandLine
 from zmig.progress import (
@@ -55,16 +71,21 @@ from zmig.progress import (
     StepStarted,
 )
 from zmig.project.project import Project
+from zmig.running.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed
+from zmig.running.rehearsal import TableLock as TableLocked
 from zmig.session import status
 from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict
 from zmig.session.watcher import Observation
 from zmig.sql import script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from textual.pilot import Pilot
+    from zmig_tui.events import ConsoleEvent
 
+    from zmig.database.table_estimates import TableName
+    from zmig.planning.request import Request
     from zmig.planning.state import Entry
     from zmig.progress import Progress
 
@@ -199,6 +220,8 @@ class Scene:
     """The text of each migration's file, by name."""
     act: Callable[[ConsoleApp, Pilot[int]], Awaitable[None]] | None = None
     schema: SchemaDrift | None = None
+    effects: PlanEffects = field(default_factory=PlanEffects)
+    """What the steps of its plan do."""
 
     def observation(self) -> Observation:
         history = fold(self.facts)
@@ -257,6 +280,12 @@ class StillController(Controller):
 
     scene: Scene
 
+    def __init__(
+        self, target: Target, send: Callable[[ConsoleEvent], None], clock: Callable[[], float], **options: bool
+    ) -> None:
+        super().__init__(target, send, clock, **options)
+        self.plans = StillPlans(self.scene, send)
+
     def start(self) -> None:
         pass
 
@@ -268,6 +297,39 @@ class StillController(Controller):
 
     def request_detail(self, entry: Entry, *, is_urgent: bool) -> None:
         self._send(DetailReady(self.scene.detail(entry)))
+
+
+class StillPlans(PlanWork):
+    """Answers at once with what a scene knows."""
+
+    def __init__(self, scene: Scene, send: Callable[[ConsoleEvent], None]) -> None:
+        self._scene = scene
+        self._send = send
+        self._rehearsal = None
+
+    def plan(self, question: object, request: Request) -> None:
+        plan = planned(request, self._scene.observation().status.migrations)
+        without = Mode(transactional=False, reason="`CREATE INDEX CONCURRENTLY` in line 1 runs outside of one")
+        texts = {step.migration.version: self._scene.texts.get(step.migration.name, "") for step in plan.steps}
+        modes = {one: without if "concurrently" in text else Mode(True, "") for one, text in texts.items()}
+        self._send(PlanReady(question, plan.with_modes(modes)))
+
+    def forget(self) -> None:
+        pass
+
+    def work_out_effects(self, question: object, plan: Plan) -> None:
+        self._send(EffectsReady(question, self._scene.effects))
+
+    def estimate(self, question: object, tables: Sequence[TableName]) -> None:
+        sizes = {"orders": 1_240_000, "customers": 31_210, "order_lines": 4_890_000}
+        self._send(EstimatesReady(question, {table: TableEstimate(sizes.get(table[1]), 0) for table in tables}))
+
+    def read_file(self, question: object, step: Step) -> None:
+        self._send(
+            StepFileRead(
+                question, step.migration.version, File(self._scene.texts.get(step.migration.name, "select 1;\n"))
+            )
+        )
 
 
 @asynccontextmanager
@@ -307,7 +369,7 @@ async def settled(app: ConsoleApp, pilot: Pilot[int]) -> None:
 def _waits(app: ConsoleApp) -> bool:
     """Whether a question on the screen may not be agreed to yet, or its keys do not show that."""
     question = app.screen
-    return isinstance(question, ConfirmDialog) and (
+    return isinstance(question, ConfirmDialog | PlanScreen) and (
         not question.may_be_agreed_to or any(key.has_class("-disabled") for key in question.query(FooterKey))
     )
 
@@ -629,32 +691,184 @@ def timeline() -> Scene:
     return Scene(facts.all, act=act)
 
 
-def question() -> Scene:
-    """Undoing in production has to be agreed to by typing the database's name."""
+_STATES_FILE = """\
+-- description: Every payment has a state that is known.
+alter table orders
+    alter column customer_id type bigint;
+
+create index orders_state on orders (state);
+
+alter table order_lines
+    add constraint amount_is_positive check (amount > 0);
+"""
+_ORDERS, _LINES = ("public", "orders"), ("public", "order_lines")
+
+
+def _finding(line: int, rule: str, message: str, *fix: str, hint: str) -> Finding:
+    return Finding(
+        f"migrations/{MIGRATIONS[8].name}.sql",
+        line,
+        1,
+        rule=rule,
+        message=message,
+        severity=Severity.ERROR,
+        end_line=line,
+        end_column=40,
+        hint=hint,
+        fix=fix,
+    )
+
+
+def _plan_effects() -> PlanEffects:
+    """What the plan of the scenes does."""
+    everything, writers, others = LockMode.ACCESS_EXCLUSIVE, LockMode.SHARE, LockMode.SHARE_UPDATE_EXCLUSIVE
+    states = StepEffects(
+        9,
+        (
+            StatementEffects(
+                2,
+                1,
+                locks=(TableLock(_ORDERS, everything),),
+                work=(TableWork(WorkKind.REWRITE, _ORDERS, "since `customer_id` changes from `integer` to `bigint`"),),
+            ),
+            StatementEffects(
+                5,
+                1,
+                locks=(TableLock(_ORDERS, writers),),
+                work=(TableWork(WorkKind.BUILD, _ORDERS, "the index `orders_state`"),),
+            ),
+            StatementEffects(
+                7,
+                1,
+                locks=(TableLock(_LINES, everything),),
+                work=(TableWork(WorkKind.SCAN, _LINES, "to check `amount_is_positive` for every row"),),
+            ),
+        ),
+        (
+            _finding(
+                5,
+                "squawk/require-concurrent-index-creation",
+                "nobody can write `orders` while the index is built",
+                "create index concurrently orders_state on orders (state);",
+                hint="build it concurrently, in a migration of its own",
+            ),
+        ),
+    )
+    email = StatementEffects(
+        1,
+        1,
+        locks=(TableLock(("public", "customers"), others),),
+        work=(
+            TableWork(WorkKind.BUILD, ("public", "customers"), "the index `customers_email_key`", is_concurrent=True),
+        ),
+    )
+    drop = StatementEffects(
+        1,
+        1,
+        locks=(TableLock(_ORDERS, everything),),
+        drops=("the column `orders.legacy_total`",),
+        loses=("the column `orders.legacy_total`",),
+    )
+    return PlanEffects({9: states, 10: StepEffects(10, (email,), ()), 13: StepEffects(13, (drop,), ())})
+
+
+_PLAN_TEXTS = {
+    MIGRATIONS[8].name: _STATES_FILE,
+    MIGRATIONS[9].name: "create unique index concurrently customers_email_key on customers (email);\n",
+    MIGRATIONS[12].name: "alter table orders drop column legacy_total;\n",
+}
+
+
+def plan() -> Scene:
+    """What an apply in production would do, and what came of rehearsing it."""
 
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
-        observation = app.main.model.observation
-        assert observation is not None
-        plan = planned(Rollback(to=7), observation.status.migrations)
-        app.main.actions.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
+        await pilot.press("p")
+        await settled(app, pilot)
+        screen = app.main.actions.plans.screen
+        assert screen is not None
+        plan = screen.model.plan
+        assert plan is not None
+        measured = (
+            ("alter table orders …", 2, 41.2, everything := "AccessExclusive"),
+            ("create index", 5, 3.7, "Share"),
+        )
+        statements = [
+            StatementRehearsed(
+                number,
+                line,
+                text,
+                seconds=seconds,
+                rows=None,
+                locks=(TableLocked("public.orders", mode),),
+                rewritten=(),
+            )
+            for number, (text, line, seconds, mode) in enumerate(measured, start=1)
+        ]
+        lines = (TableLocked("public.order_lines", everything),)
+        statements.append(StatementRehearsed(3, 7, "alter table", seconds=12.9, rows=None, locks=lines, rewritten=()))
+        why = "runs without a transaction of its own"
+        steps = [StepRehearsed(plan.steps[0], "", tuple(statements))]
+        steps += [StepRehearsed(step, "", skipped=why) for step in plan.steps[1:]]
+        event = RehearsalEnded(screen.model.question, Rehearsal(plan, tuple(steps)))
+        app.main.post_message(EventReceived(event))
+
+    return Scene(_history(8).all, texts=_PLAN_TEXTS, effects=_plan_effects(), act=act)
+
+
+def refused() -> Scene:
+    """Why an apply may not run, above what it would do."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("a")
+        await settled(app, pilot)
+
+    facts = _history(9)
+    first = next(at for at, fact in enumerate(facts.all) if fact.type is EventType.DONE)
+    facts.all[first] = replace(facts.all[first], data={**facts.all[first].data, "checksum": "a" * 64})
+    return Scene(facts.all, texts=_PLAN_TEXTS, effects=_plan_effects(), act=act)
+
+
+_UNDOING = """\
+drop index order_lines_order;
+alter table payments drop column state;
+"""
+
+
+def undo() -> Scene:
+    """What rolling back in production takes away."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("home", *["down"] * 6, "U")
+        await settled(app, pilot)
+
+    payments = ("public", "payments")
+    index = StatementEffects(
+        1, 1, locks=(TableLock(_LINES, LockMode.ACCESS_EXCLUSIVE),), drops=("the index `order_lines_order`",)
+    )
+    column = StatementEffects(
+        2,
+        1,
+        locks=(TableLock(payments, LockMode.ACCESS_EXCLUSIVE),),
+        drops=("the column `payments.state`", "the view `open_payments`, with it"),
+        loses=("the column `payments.state`",),
+    )
+    effects = PlanEffects({9: StepEffects(9, (index, column), ()), 8: StepEffects(8, (), ())})
+    return Scene(_history(9).all, texts={MIGRATIONS[8].name: _UNDOING}, effects=effects, act=act)
+
+
+def question() -> Scene:
+    """Undoing in production has to be agreed to by typing the database's name."""
+    scene = undo()
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        assert scene.act is not None
+        await scene.act(app, pilot)
+        await pilot.press("enter")
         await settled(app, pilot)
         assert isinstance(app.screen, ConfirmDialog)
 
-    return Scene(_history(9).all, act=act)
-
-
-def dry_run() -> Scene:
-    """What an apply would do."""
-
-    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
-        observation = app.main.model.observation
-        assert observation is not None
-        plan = planned(Apply(), observation.status.migrations)
-        app.main.actions.show_plan(PlanReady(Apply(), plan, is_dry=True))
-        await settled(app, pilot)
-        assert isinstance(app.screen, TextDialog), plan_text.plan_summary(plan)
-
-    return Scene(failed().facts, act=act)
+    return replace(scene, act=act)
 
 
 def away() -> Scene:
@@ -735,7 +949,7 @@ def key_list() -> Scene:
 SCENES: dict[str, Callable[[], Scene]] = {
     scene.__name__: scene
     for scene in (
-        *(failed, file, running, log, rounds, blocked, waits, question, dry_run, away, drifted, databases),
+        *(failed, file, running, log, rounds, blocked, waits, plan, refused, undo, question, away, drifted, databases),
         *(commands, key_list, timeline),
     )
 }

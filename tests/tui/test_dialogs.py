@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog, WaitDialog
+from zmig_tui.screens.dialogs import QuitDialog
+from zmig_tui.screens.plan import PlanScreen
 
 from tests.support.console import console
 from zmig import Migrator
@@ -23,7 +24,7 @@ _FOR_EVER = 3600.0
 
 
 class Gate:
-    """Holds the planning of applies until it is opened."""
+    """Holds the planning until it is opened."""
 
     def __init__(self) -> None:
         self.plans = 0
@@ -32,18 +33,17 @@ class Gate:
     def plan(self, request: Request, migrator: Migrator) -> Plan:
         self.plans += 1
         assert self.opened.wait(60)
-        with migrator.open() as opened:
-            return opened.plan(request)
+        return migrator.plan_request(request)
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
 
-    def plan(migrator: Migrator, request: Request) -> Plan:
+    def plan(migrator: Migrator, request: Request, _watcher: object) -> Plan:
         return gate.plan(request, migrator)
 
-    monkeypatch.setattr(Migrator, "plan_request", plan)
+    monkeypatch.setattr(Migrator, "plan_watched", plan)
     yield gate
     gate.opened.set()
 
@@ -52,17 +52,18 @@ def _dialogs(zmig: Console) -> list[str]:
     return [type(screen).__name__ for screen in zmig.app.screen_stack[2:]]
 
 
-async def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: Gate) -> None:
+async def test_impatient_keys_end_in_the_screen_that_stands_at_once(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
     async with console(shop.path, reading_seconds=_FOR_EVER) as zmig:
-        await zmig.open(WaitDialog, "a")
-        assert "planning" in zmig.dialog()
+        await zmig.open(PlanScreen, "a")
+        assert "planning" in zmig.plan_head
         await zmig.press("a", "a", "enter", "y", "enter")
-        assert _dialogs(zmig) == ["WaitDialog"]
+        assert _dialogs(zmig) == ["PlanScreen"]
         gate.opened.set()
-        await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
-        await zmig.press("enter", "y", "a", "enter")
-        assert _dialogs(zmig) == ["ConfirmDialog"]
+        await zmig.plan()
+        await zmig.press("enter", "y", "a", "enter", "R")
+        assert _dialogs(zmig) == ["PlanScreen"]
+        assert not zmig.plan_screen.may_be_agreed_to
         await zmig.press("escape")
         assert zmig.top is zmig.main
         assert not zmig.app.controller.is_running
@@ -85,7 +86,7 @@ async def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> Non
         await zmig.until(lambda: "y Yes, do it" in zmig.screen_text)
         assert "enter Yes" not in zmig.screen_text
         await zmig.press("enter")
-        assert isinstance(zmig.top, ConfirmDialog)
+        assert isinstance(zmig.top, PlanScreen)
         await zmig.press("y")
         await zmig.until_states(one="done")
 
@@ -93,35 +94,46 @@ async def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> Non
 async def test_a_plan_that_nobody_waits_for_any_more_is_not_shown(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
     async with console(shop.path) as zmig:
-        await zmig.open(WaitDialog, "a")
-        await zmig.open(WaitDialog, "escape", "a", "escape", "p")
+        await zmig.open(PlanScreen, "a")
+        await zmig.until(lambda: gate.plans == 1)
+        await zmig.open(PlanScreen, "escape", "a", "escape", "p")
         gate.opened.set()
-        assert "1 migration to run" in await zmig.reading()
-        assert _dialogs(zmig) == ["TextDialog"]
+        assert "1 migration to run" in await zmig.plan()
+        assert _dialogs(zmig) == ["PlanScreen"]
     assert gate.plans == 2, "the one in the middle was wanted by nobody when its turn came"
 
 
-async def test_a_plan_that_is_refused_takes_the_place_of_the_dialog_that_waits(shop: Shop, gate: Gate) -> None:
+async def test_a_plan_that_cannot_be_made_says_why_where_it_was_waited_for(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
     async with console(shop.path) as zmig:
-        await zmig.open(WaitDialog, "a")
+        await zmig.open(PlanScreen, "a")
         shop.path.write_text("manifest: 1\nmigrations: 7\n")
         gate.opened.set()
-        assert "shop.yaml:2:13" in await zmig.reading()
-        assert _dialogs(zmig) == ["TextDialog"]
+        assert "shop.yaml:2:13" in _unbroken(await zmig.plan())
+        assert "enter Yes" not in zmig.screen_text
+        await zmig.press("enter")
+        assert _dialogs(zmig) == ["PlanScreen"]
+        shop.declare()
+        assert "1 migration to run" in await zmig.plan("ctrl+r")
         await zmig.press("escape")
         assert zmig.top is zmig.main
 
 
-async def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, gate: Gate) -> None:
+async def test_a_plan_that_comes_below_another_dialog_is_read_once_that_is_closed(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
     async with console(shop.path) as zmig:
-        await zmig.open(WaitDialog, "a")
+        await zmig.open(PlanScreen, "a")
+        screen = zmig.plan_screen
         await zmig.app.push_screen(QuitDialog("apply", can_outlive=True))
         gate.opened.set()
-        waiting = zmig.app.screen_stack[2]
-        assert isinstance(waiting, WaitDialog)
-        await zmig.until(lambda: waiting.is_answered)
+        await zmig.until(lambda: screen.model.plan is not None)
         assert isinstance(zmig.top, QuitDialog)
-        await zmig.open(ConfirmDialog, "escape")
-        assert _dialogs(zmig) == ["ConfirmDialog"]
+        await zmig.press("enter", "y")
+        assert not zmig.app.controller.is_running
+        await zmig.question("escape")
+        assert _dialogs(zmig) == ["PlanScreen"]
+
+
+def _unbroken(text: str) -> str:
+    """Return a text as it was before it was wrapped."""
+    return "".join(text.split())

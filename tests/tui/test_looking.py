@@ -193,7 +193,7 @@ async def test_what_is_in_a_file_that_a_link_leads_to_out_of_the_project_is_not_
             await zmig.press(key)
             await zmig.until(lambda text=text: text in zmig.page)
             shown.append(zmig.page)
-        shown.append(await zmig.reading("a"))
+        shown.append(await zmig.plan("a"))
         assert not [page for page in shown if "b3Blbn" in page or "BEGIN" in page]
 
 

@@ -55,7 +55,7 @@ def test_start_apply_fail_retry_quit(shop: Shop) -> None:
         terminal.press("a")
         terminal.shows("apply: 2 migrations to run")
         terminal.agree()
-        terminal.shows("✓ done", "✗ failed", 'relation "nowhere" does not exist')
+        terminal.shows("✓ done", "✗ failed", "✗ apply: failed", 'relation "nowhere" does not exist')
         shop.write("two.sql", "select 1;")
         terminal.press("r")
         terminal.shows("retry two: 1 migration to run")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, ZmigError
 from zmig.presentation import words
-from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, PlanReady, RunRead, RunsRead
+from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, RunRead, RunsRead
 from zmig_tui.models.run_list import MOST_RUN_FACTS
 from zmig_tui.own_run import OwnRun
+from zmig_tui.plan_work import PlanWork
 from zmig_tui.poller import Poller
 from zmig_tui.run_process.problems import internal
 from zmig_tui.worker import WorkerThread
@@ -67,8 +68,17 @@ class Controller:
         self._watcher_thread = WorkerThread("zmig watching", self._poller.poll, self._watcher.close)
         self._engine_thread = WorkerThread("zmig engine", last=self._run.close)
         self._finder_thread = WorkerThread("zmig finding runs", self._look_for_runs)
-        self._planned: Request | None = None
         self._being_read: set[str] = set()
+        self.plans = PlanWork(
+            target,
+            send,
+            self._watcher,
+            self._poller,
+            watching=self._watcher_thread,
+            engine=self._engine_thread,
+            may_run=self._run.prepare,  # a process for the run starts while somebody reads the plan
+        )
+        """What is found out about a plan that somebody looks at."""
         self._is_started = False
 
     def start(self) -> None:
@@ -77,6 +87,7 @@ class Controller:
             return
         self._is_started = True
         self._finder_thread.start()
+        self.plans.start()
         self._watcher_thread.start()
         self._engine_thread.start()
 
@@ -85,6 +96,7 @@ class Controller:
 
         One that was asked to end gets some seconds to record that.
         """
+        self.plans.stop()
         self._watcher_thread.stop(wait_seconds=_SECONDS_TO_CLOSE)
         self._finder_thread.stop(wait_seconds=_SECONDS_TO_CLOSE)
         while self.is_running and not (self.run_outlives_console or self.is_cancelling):
@@ -135,21 +147,6 @@ class Controller:
     def take_progress(self) -> list[tuple[Progress, float]]:
         """Return the progress reported since the last call, with the moments on the clock."""
         return self._run.take_progress()
-
-    def plan(self, request: Request, *, is_dry: bool = False) -> None:
-        """Plan what a request would run; of several requested in a row, only the last."""
-        self._planned = request
-
-        def job() -> ConsoleEvent:
-            return PlanReady(request, self._target.open_migrator().plan_request(request), is_dry)
-
-        def plan() -> None:
-            if self._planned is request:
-                self._do(request.title, job, request)
-                if not is_dry:  # a process for the run starts while somebody reads the plan
-                    self._run.prepare()
-
-        self._engine_thread.put(plan)
 
     def run(self, request: Request, plan: Plan) -> bool:
         """Run a plan that was agreed to; return whether that begins."""

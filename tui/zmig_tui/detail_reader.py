@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.model import Migration
-    from zmig.planning.plan import Plan
+    from zmig.planning.plan import Plan, Step
     from zmig.planning.state import Entry
     from zmig.session.watcher import Observation, Watcher
     from zmig.sql.statement import Statement
@@ -52,6 +52,11 @@ def read_detail(entry: Entry, watcher: Watcher) -> Detail:
         plan=plan,
         plan_problems=problems,
     )
+
+
+def read_step_file(step: Step) -> File | None:
+    """Return the file that a step of a plan runs; None for one that runs none."""
+    return _read(step.file)
 
 
 def _read(path: Path | None) -> File | None:

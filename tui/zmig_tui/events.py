@@ -10,17 +10,21 @@ from zmig.valueclass import field, valueclass
 from zmig_tui.models.run_tracker import SeenRuns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from dataclasses import KW_ONLY
 
     from zmig.database.activity import Blocking
     from zmig.database.run_reader import RunPage
+    from zmig.database.table_estimates import TableEstimate, TableName
     from zmig.errors import Problem
     from zmig.facts import Fact
+    from zmig.lint.preview import PlanEffects
     from zmig.planning.plan import Plan, Refusal, RunResult
-    from zmig.planning.request import Request
+    from zmig.running.rehearsal import Rehearsal
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
-    from zmig_tui.models.details import Detail
+    from zmig_tui.models.details import Detail, File
+    from zmig_tui.models.plan import PlanChange
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
 
@@ -60,11 +64,57 @@ class DetailReady:
 
 @valueclass
 class PlanReady:
-    """A plan was made, for somebody to agree to."""
+    """A plan was made, for somebody to look at, and perhaps to agree to."""
 
-    request: Request
+    question: object
     plan: Plan
-    is_dry: bool
+
+
+@valueclass
+class StepFileRead:
+    """The file of one step of a plan was read."""
+
+    question: object
+    version: int
+    file: File | None
+    """None for a migration without a file."""
+
+
+@valueclass
+class EffectsReady:
+    """It was worked out what the steps of a plan do."""
+
+    question: object
+    effects: PlanEffects | None
+    unknown: str | None = None
+    """Why it could not be."""
+
+
+@valueclass
+class EstimatesReady:
+    """It was asked about how large the tables are that a plan locks."""
+
+    question: object
+    estimates: Mapping[TableName, TableEstimate]
+
+
+@valueclass
+class PlanChanged:
+    """A plan that somebody looks at is another one by now, or again the same."""
+
+    question: object
+    change: PlanChange | None
+    """None where it is again what it was."""
+
+
+@valueclass
+class RehearsalEnded:
+    """A plan was rehearsed, or could not be."""
+
+    question: object
+    rehearsal: Rehearsal | None
+    problems: tuple[Problem, ...] = ()
+    is_cancelled: bool = False
 
 
 @valueclass
@@ -143,11 +193,14 @@ class RunRead:
     facts: tuple[Fact, ...]
 
 
+PlanEvent = PlanReady | StepFileRead | EffectsReady | EstimatesReady | PlanChanged | RehearsalEnded
+"""What is about a plan that somebody looks at."""
+
 ConsoleEvent = (
     Observed
     | ObservationFailed
     | DetailReady
-    | PlanReady
+    | PlanEvent
     | RunAttached
     | RunEnded
     | ActionDone

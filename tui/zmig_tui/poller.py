@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import ConnectionFailed, ManifestError, ServerError, ZmigError
 from zmig.planning import planner
 from zmig_tui import detail_reader
-from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed
+from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed, PlanChanged
 from zmig_tui.models import columns
 from zmig_tui.models.rows import RowCache, refusing_keys
 from zmig_tui.models.run_tracker import RunTracker
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.session.watcher import Watcher
     from zmig_tui.models.rows import Row
+    from zmig_tui.plan_watch import PlanWatch
 
 _BUSY_SECONDS = 0.25
 """Between two observations while something runs."""
@@ -49,6 +50,7 @@ class Poller:
         self._refusals: tuple[Refusal, ...] = ()
         self._asks_repeatables = False
         self._failures = 0
+        self._plan_watch: PlanWatch | None = None
         self._detail_wanted: Entry | None = None
         self._detail_read_at = 0.0
         self.least_seconds = 0.0
@@ -57,6 +59,10 @@ class Poller:
     def request_repeatables(self) -> None:
         """Have the next observation ask the conditions of repeatables, too."""
         self._asks_repeatables = True
+
+    def watch_plan(self, watch: PlanWatch | None) -> None:
+        """Have each observation compared with a plan that somebody looks at; None for nobody."""
+        self._plan_watch = watch
 
     def request_detail(self, entry: Entry, *, is_urgent: bool) -> bool:
         """Have the details of a migration read; of several requested in a row, only those of the last.
@@ -101,12 +107,18 @@ class Poller:
             return self._send_failure(error)
         position = None if is_running else detail_reader.running_position(observation)
         self._send(Observed(observation, self._rows, self._widths, position, refusals=self._refusals, seen=seen))
+        self._send_plan_change(self._entries)
         if self._is_detail_due():
             self.send_detail()
         pause = _BUSY_SECONDS if is_running or observation.status.holder is not None else _IDLE_SECONDS
         # A slow observation, over a long line or of ten thousand migrations, must leave the other threads their time.
         cpu_seconds = time.thread_time() - cpu_began
         return max(pause, self.least_seconds, 2 * (time.monotonic() - began), cpu_seconds / _PROCESSOR_SHARE)
+
+    def _send_plan_change(self, entries: Sequence[Entry]) -> None:
+        watch = self._plan_watch
+        if watch is not None and watch.compare(entries):
+            self._send(PlanChanged(watch.question, watch.change))
 
     def _send_failure(self, error: ZmigError) -> float:
         is_unreachable = isinstance(error, ConnectionFailed | ServerError)

@@ -30,6 +30,11 @@ class Tone(StrEnum):
     LITERAL = "literal"
     COMMENT = "comment"
     SYMBOL = "symbol"
+    BLOCK_BAD = "block-bad"
+    """Blocks for what statements do: the worst of it, less of it, and what is harmless."""
+    BLOCK_WARN = "block-warn"
+    BLOCK_GOOD = "block-good"
+    BLOCK_QUIET = "block-quiet"
 
 
 @valueclass

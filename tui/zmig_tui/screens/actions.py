@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.planning.request import Apply, Request, Retry, Rollback
-from zmig.presentation.spans import Tone
 from zmig_tui.models import availability, run_options
-from zmig_tui.pages import plan_text
 from zmig_tui.screens.dialogs import QuitChoice
-from zmig_tui.text import EMPTY, line
+from zmig_tui.screens.plan_actions import PlanActions
+from zmig_tui.text import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.plan import Plan
     from zmig_tui.controller import Controller
-    from zmig_tui.events import PlanReady, RunAttached, RunEnded
+    from zmig_tui.events import RunAttached, RunEnded
     from zmig_tui.models.console import ConsoleModel
     from zmig_tui.models.rows import Row
     from zmig_tui.screens.prompts import Prompts
@@ -50,6 +49,10 @@ class RunActions:
         self._controller = controller
         self._model = model
         self._prompts = prompts
+        self.plans = PlanActions(
+            app, controller, model, prompts, reading_seconds=prompts.reading_seconds, begin=self._begin
+        )
+        """What the plan's screen shows and does."""
         self._redraw = redraw
         self._report_run = report_run
         self.leaves_after_run = False
@@ -75,8 +78,8 @@ class RunActions:
         )
 
     def plan(self) -> None:
-        """Show what an apply would do."""
-        self._plan(Apply(), is_dry=True)
+        """Show what an apply would do, also while a run is in progress."""
+        self.plans.open(Apply())
 
     def retry(self, row: Row | None) -> None:
         """Plan to retry a migration, and ask."""
@@ -102,25 +105,7 @@ class RunActions:
         if self._controller.is_running:
             self._prompts.notify("a run is under way; press c to cancel it", is_warning=True)
         else:
-            self._plan(request)
-
-    def _plan(self, request: Request, *, is_dry: bool = False) -> None:
-        self._prompts.wait_for(request, request.title, "planning …")
-        self._controller.plan(request, is_dry=is_dry)
-
-    def show_plan(self, planned: PlanReady) -> None:
-        """Show a plan; unless it is a dry run, ask whether it is to be run."""
-        request, plan = planned.request, planned.plan
-        title = f"{request.title}: {plan_text.plan_summary(plan)}"
-        gap = [EMPTY] if plan.steps and plan.refusals else []
-        lines = [*plan_text.step_lines(plan), *gap, *plan_text.refusal_lines(plan, self._model.hints)]
-        if planned.is_dry or plan.refusals or not plan.steps:
-            tone = Tone.BAD if plan.refusals else Tone.ACCENT
-            self._prompts.read(title, lines or [line("nothing to do")], tone=tone)
-        else:
-            self._prompts.confirm(
-                title, lines, lambda: self._begin(request, plan), is_destructive=request.is_destructive
-            )
+            self.plans.open(request)
 
     def _begin(self, request: Request, plan: Plan) -> None:
         if self._controller.is_running:

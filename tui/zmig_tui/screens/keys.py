@@ -31,7 +31,7 @@ RUNNING = [
         id="run.option",
         show=False,
     ),
-    Binding("p", "plan", "Plan", tooltip="Dry run: show what apply would do, and why", id="run.plan"),
+    Binding("p", "plan", "Plan", tooltip="Show what apply would do and lock, and why", id="run.plan"),
     Binding("r", "retry", "Retry", tooltip="Run the failed or stuck migration under the cursor again", id="run.retry"),
     Binding(
         "R", "retry_all", "Retry all", tooltip="Retry all failed and stuck migrations", id="run.retry-all", show=False

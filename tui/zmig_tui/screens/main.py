@@ -18,14 +18,19 @@ from zmig_tui.events import (
     ActionRefused,
     BlockersFound,
     DetailReady,
+    EffectsReady,
+    EstimatesReady,
     EventReceived,
     ObservationFailed,
     Observed,
+    PlanChanged,
     PlanReady,
+    RehearsalEnded,
     RunAttached,
     RunEnded,
     RunRead,
     RunsRead,
+    StepFileRead,
 )
 from zmig_tui.models import availability, file_changes, rows
 from zmig_tui.models.availability import Situation
@@ -193,6 +198,8 @@ class MainScreen(Screen[None]):
                 self.catch_up()
                 self.model.note_failure(event.problems, is_unreachable=event.is_unreachable)
                 self.redraw()
+            case PlanReady() | StepFileRead() | EffectsReady() | EstimatesReady() | PlanChanged() | RehearsalEnded():
+                self.actions.plans.receive(event)
             case RunAttached():
                 self.actions.attach(event)
             case RunEnded():
@@ -202,14 +209,12 @@ class MainScreen(Screen[None]):
                 self._take_answer(event)
 
     def _take_answer(
-        self, event: DetailReady | PlanReady | ActionDone | BlockersFound | RunsRead | RunRead | ActionRefused
+        self, event: DetailReady | ActionDone | BlockersFound | RunsRead | RunRead | ActionRefused
     ) -> None:
         """Show what was asked for."""
         match event:
             case DetailReady():
                 self.detail.show(event.detail)
-            case PlanReady():
-                self.prompts.answer(event.request, lambda: self.actions.show_plan(event))
             case ActionDone():
                 self.prompts.notify(event.text)
                 self.controller.refresh()
@@ -229,6 +234,8 @@ class MainScreen(Screen[None]):
             lines = plan_text.problem_lines(event.problems, self.model.hints)
             self.prompts.read(f"{event.what}: refused", lines, tone=Tone.BAD)
 
+        if self.actions.plans.refuse(event):
+            return
         if event.question is not None:
             self.prompts.answer(event.question, show)
         else:
@@ -273,7 +280,7 @@ class MainScreen(Screen[None]):
             observed.rows,
             observed.widths,
             observed.position,
-            is_running=self.controller.is_running,
+            is_running=self.controller.is_running or self.controller.plans.is_rehearsing,
             refusals=observed.refusals,
             seen=observed.seen,
         )
@@ -318,6 +325,7 @@ class MainScreen(Screen[None]):
 
     def redraw(self) -> None:
         """Draw everything but the table."""
+        self.actions.plans.draw()
         if not self.is_mounted or not self.is_current:
             return
         self.query_one(HeadingBar).draw(self.model)

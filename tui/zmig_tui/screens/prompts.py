@@ -38,7 +38,8 @@ class Prompts:
         """`reading_seconds` is how long a question is on the screen before a key may agree to it."""
         self._app = app
         self._model = model
-        self._reading_seconds = reading_seconds
+        self.reading_seconds = reading_seconds
+        """How long a question is on the screen before a key may agree to it."""
         self._waiting: WaitDialog | None = None
         self._question: object = None
         """What the dialog that waits waits for."""
@@ -76,7 +77,7 @@ class Prompts:
             lines,
             must_type=status.database if status is not None and is_production and is_destructive else None,
             must_press_y=is_production,
-            reading_seconds=self._reading_seconds,
+            reading_seconds=self.reading_seconds,
             tone=Tone.BAD if is_destructive else Tone.ACCENT,
             where=where,
         )
