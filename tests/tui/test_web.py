@@ -219,7 +219,7 @@ def test_what_is_copied_is_in_the_browsers_clipboard_and_no_editor_is_opened(sho
             # As a person allows it who is asked.
             await tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
             await tab.press("e")
-            await _until(tab, lambda: "this console is in a browser" in _text(tab))
+            await _until(tab, lambda: "in a browser" in _text(tab))
             await tab.press("y")
             await _until(tab, lambda: "Which text?" in _text(tab))
             enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
