@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zmig.lint.finding import Remark
 from zmig.lint.inside import called
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 One = TypeVar("One", bound=Effect)
-_NONE: list[Effect] = []
+_NONE: list[Any] = []
 
 
 class Step:
@@ -61,13 +61,13 @@ class Step:
         """What it is about that was there before it."""
         self.is_conditional = is_conditional
         """Whether it may not run: it is within a condition, a loop or a handler of code."""
-        self._by_kind: dict[type[Effect], list[Effect]] = {}
+        self._by_kind: dict[type[Effect], list[Any]] = {}
         for one in effects:
             self._by_kind.setdefault(type(one), []).append(one)
 
     def of(self, kind: type[One]) -> Iterator[One]:
         """Return its effects of one kind; no kind is a kind of another."""
-        return iter(cast("list[One]", self._by_kind.get(kind, _NONE)))
+        return iter(self._by_kind.get(kind, _NONE))
 
     def is_in_use(self, table: Name) -> bool:
         """Whether others may be using a table, view or index: it was there before this migration, or may have been."""

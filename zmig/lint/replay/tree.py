@@ -236,6 +236,10 @@ class DefinitionTree(_Tree):
         return _definition(self.node)
 
 
+_CONDITIONS = frozenset({"a_expr", "bool_expr", "null_test"})
+"""The only kinds of expressions that say something of single columns."""
+
+
 def _read(node: pg.Node) -> ReadExpression:
     columns: set[str] = set()
     calls: list[tuple[Name, int]] = []
@@ -257,12 +261,13 @@ def _read(node: pg.Node) -> ReadExpression:
             is_constant = False
         elif isinstance(one, pg.SubLink):
             is_constant, has_query = False, True
+    is_condition = kind_of(node) in _CONDITIONS
     return ReadExpression(
         frozenset(columns),
         tuple(calls),
-        _never_null(node),
-        frozenset(_comparisons(node)),
-        frozenset(_alternatives(node) or ()),
+        _never_null(node) if is_condition else frozenset(),
+        frozenset(_comparisons(node)) if is_condition else frozenset(),
+        frozenset(_alternatives(node) or ()) if is_condition else frozenset(),
         is_constant,
         has_query,
         _is_null(node),

@@ -82,6 +82,9 @@ _ALTERS_TYPE = re.compile(r"alter\s+type\b", re.IGNORECASE)
 """What names a value without using it: to add or rename one, of this type or another."""
 
 
+_VALUE = re.compile("value", re.IGNORECASE)
+
+
 def enum_value(entry: Entry) -> Iterator[Remark]:
     """Enum values that are used in the transaction that adds them to a type that existed before."""
     for file, is_transactional in entry.sql_files:
@@ -90,7 +93,9 @@ def enum_value(entry: Entry) -> Iterator[Remark]:
         added: dict[str, int] = {}
         types: set[str] | None = None
         for statement in file.statements:
-            if statement.verb == "alter" and isinstance(effect := statement.command.effect, AddEnumValue):
+            # What the others alter is not even read: of rollbacks, no other check asks for it.
+            is_candidate = statement.verb == "alter" and _VALUE.search(statement.text) is not None
+            if is_candidate and isinstance(effect := statement.command.effect, AddEnumValue):
                 types = types if types is not None else _types_made(file)
                 if effect.type.name not in types:
                     value = effect.value.replace("'", "''")
