@@ -37,7 +37,13 @@ class Source:
     @cached_property
     def _starts(self) -> list[int]:
         """The offset at which each line begins."""
-        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+        if "\r" in self.text:
+            return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+        starts = [0]
+        for line in self.text.split("\n"):
+            starts.append(starts[-1] + len(line) + 1)
+        del starts[-1]
+        return starts
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """Return the 1-based line and column of a 0-based offset; past the end means the end."""
