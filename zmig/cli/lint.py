@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ from zmig.errors import ExitCode, Problem, UsageError
 from zmig.project import choice
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from zmig.lint.base import Comparison
     from zmig.lint.entries import Gathered
     from zmig.lint.run import Report
@@ -85,9 +89,27 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
                 trial=lambda gathered, compared: _try(call, options, gathered, compared, interrupts),
             )
     else:
-        report = linter.lint(paths, environ=call.environ, base=options.base, sizes=sizes, is_kept=not options.no_cache)
+        with _uncollected():
+            report = linter.lint(
+                paths, environ=call.environ, base=options.base, sizes=sizes, is_kept=not options.no_cache
+            )
     _print(call, report, form)
     return _exit_code(report, fail_on)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Let the collector of cycles rest: there are hardly any, and it looks through all that is kept to find them.
+
+    Not for a trial, which runs code of the user's.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _usual_base(call: CommandContext, manifest: Path) -> str | None:
