@@ -5,6 +5,7 @@ Switching row security off opens a table, switching it on closes it; squawk has 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.sql.lexer import tokens
@@ -43,7 +44,7 @@ def is_harmful(rule: str, statement: FileStatement, later: Iterable[FileStatemen
         said = f" {_words(statement)} "
         return any(f" {form} " in said for form in forms)
     if rule == "squawk/ban-revoke":
-        return not _is_from_public_only(statement)
+        return not (_is_from_public_only(statement) or keeps_owner(statement))
     if rule in _DROPS and (dropped := _on_table(statement, "drop")) is not None:
         return all(_on_table(one, "create") != dropped for one in later)
     return True
@@ -52,6 +53,25 @@ def is_harmful(rule: str, statement: FileStatement, later: Iterable[FileStatemen
 def _words(statement: FileStatement) -> str:
     """Return a statement with one blank between its words."""
     return " ".join(token.text for token in tokens(statement.text))
+
+
+_OWNER = re.compile(r'\bowner\s+to\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
+_OWN = frozenset({"current_role", "current_user", "session_user"})
+"""Who runs the migration, and owns what migrations have made, as a rule."""
+
+
+def new_owner(statement: FileStatement) -> str | None:
+    """Return the role that a statement gives something to; None where it gives nothing to another one."""
+    found = _OWNER.search(statement.text) if statement.verb == "alter" else None
+    if found is None:
+        return None
+    return found[1] or found[2].lower()
+
+
+def keeps_owner(statement: FileStatement) -> bool:
+    """Whether a statement gives something to whoever runs it."""
+    found = _OWNER.search(statement.text) if statement.verb == "alter" else None
+    return found is not None and found[1] is None and found[2].lower() in _OWN
 
 
 def _is_from_public_only(statement: FileStatement) -> bool:

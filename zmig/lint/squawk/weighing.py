@@ -25,10 +25,11 @@ from zmig.lint.replay.effects import (
     StopsTriggers,
     Validates,
 )
-from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind
+from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind, Ref
 from zmig.lint.replay.objects import Sequence as SequenceObject
 from zmig.lint.rules.rows import enables_triggers
-from zmig.lint.squawk.narrowing import is_harmful
+from zmig.lint.squawk.narrowing import is_harmful, new_owner
+from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -36,10 +37,9 @@ if TYPE_CHECKING:
 
     from zmig.lint.replay.catalog import Catalog
     from zmig.lint.replay.effects import Effect
-    from zmig.lint.replay.objects import Column, Ref
+    from zmig.lint.replay.objects import Column, OtherObject
     from zmig.lint.sql_file import SqlFile
     from zmig.lint.steps import Step
-    from zmig.sql.token_reader import Name
 
 ABOUT_FORM = frozenset(
     {
@@ -164,7 +164,8 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step], own: Collec
 
     `own` is what has its name from the statements before it.
     """
-    if not is_harmful(remark.rule, step.statement, (one.statement for one in onward[1:])):
+    is_of_form = is_harmful(remark.rule, step.statement, (one.statement for one in onward[1:]))
+    if not is_of_form or _is_of_no_role(remark, step):
         return True
     if not step.effects and not step.targets and step.statement.verb == "drop" and step.statement.parsed.is_guarded:
         return remark.rule not in ABOUT_FORM  # nothing is there to be dropped
@@ -193,6 +194,18 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step], own: Collec
             return bool(dropped) and all(_is_made(ref.name, ref.kind, onward) for ref in dropped)
         case _:
             return False
+
+
+def _is_of_no_role(remark: Remark, step: Step) -> bool:
+    """Whether it drops roles that no migration made, if they are there, which nobody knows."""
+    if remark.rule != "squawk/ban-revoke" or step.statement.verb != "drop" or not step.statement.parsed.is_guarded:
+        return False
+    return all(_is_gone(step.before.other(one.ref)) for one in step.of(Drops))
+
+
+def _is_gone(found: OtherObject | None) -> bool:
+    """Whether nothing is known to be there."""
+    return found is None or found.is_gone
 
 
 def _is_known_to_nobody(remark: Remark, step: Step, onward: Sequence[Step], own: Collection[Ref]) -> bool:
@@ -247,6 +260,14 @@ def _milder(remark: Remark, step: Step) -> Remark:
     """Return a remark as a note where what it is about hardly ever breaks a client."""
     effects = [*_effects_of(remark, step)]
     is_mild = False
+    if remark.rule == "squawk/ban-revoke" and (owner := new_owner(step.statement)) is not None:
+        remark = replace(
+            remark,
+            message=f"`{owner}` owns this from now on: who owned it, and was granted nothing, can neither use nor "
+            "change it any more",
+            hint=f"grant what the old owner needs, or let `run_as: {owner}` in the manifest make what it is to own",
+        )
+        is_mild = not _is_gone(step.before.other(Ref(ObjectKind.ROLE, Name(None, owner))))
     if remark.rule == "squawk/renaming-object":
         renamed = [one.before for one in effects if isinstance(one, Renames)]
         is_mild = all(ref.kind in _NOT_CALLED or _is_owned(ref, step.before) for ref in renamed)
