@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.process import run
+from zmig.cli.main import main
 from zmig.errors import UsageError
 from zmig.lint.fix import fixing
 from zmig.lint.run import lint
@@ -401,3 +402,20 @@ def test_a_manifest_and_its_files_are_old_or_new_whenever_it_is_cut_off(
     together = "".join(texts)
     assert together.count("add column t") == together.count("index") == 1
     assert len(texts) == (1 if moment == 1 else 2)
+
+
+def test_a_dry_run_refuses_what_the_real_one_refuses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "001_a.sql").write_text("-- Why.\ncreate table orders (id bigint primary key);\n")
+    (folder / "002_b.sql").write_text("-- Why.\nalter table orders add a int;\ncreate index i on orders (a);\n")
+    (folder / "manifest.yaml").write_text(
+        "manifest: 1\nmigrations:\n  - {version: 1, file: 001_a.sql}\n  - version: 2\n    file: 002_b.sql\n"
+    )
+    assert main(["lint", "manifest.yaml", "--fix", "--only", "2", "--dry-run"]) == 1
+    assert "+++ b/003_b_i.sql" in capsys.readouterr().out
+    (folder / "003_b_i.sql").symlink_to("nowhere")
+    said: list[str] = []
+    for more in (["--dry-run"], []):
+        assert main(["lint", "manifest.yaml", "--fix", "--only", "2", *more]) == 2
+        said.append(capsys.readouterr().err)
+    assert "`003_b_i.sql` exists already" in said[0]
+    assert said[0] == said[1]

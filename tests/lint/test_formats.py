@@ -141,3 +141,12 @@ def test_files_are_named_from_the_root_of_the_repository(
     main(["lint", "../manifest.yaml", "--format", form])
     out = capsys.readouterr().out
     assert re.search(r"""["'= ]sql/001( |%20)a(,|%2C)b\.sql""", out)
+
+
+def test_a_line_that_begins_within_a_quoted_name_stays_as_it_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "001_a.sql").write_text('-- why\ncreate index i on "two\nlines" (a);\n')
+    (folder / "manifest.yaml").write_text("manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}]\n")
+    main(["lint", "manifest.yaml"])
+    assert 'fix: create index concurrently i on "two\nlines" (a);\n' in capsys.readouterr().out

@@ -40,6 +40,7 @@ def fix(call: CommandContext, path: Path, *, base: str | None, names: Sequence[s
 
     fixes = fixing.find(path, environ=call.environ, base=base, names=names)
     if dry_run:
+        fixing.refuse_existing(fixes)
         _print_diff(call, fixes)
     else:
         fixing.write(fixes)

@@ -34,12 +34,17 @@ def written(contents: Mapping[Path, str | bytes], *, instead: str, folder: Path 
                 _create_folder(path.parent, undo)
                 written_file.create(path, content.encode() if isinstance(content, str) else content)
             except FileExistsError:
-                raise UsageError(Problem("file-exists", f"`{path}` exists already", hint=instead)) from None
+                raise UsageError(taken(path, instead)) from None
             except OSError as error:
                 raise UsageError(unwritable(path, error)) from None
             undo.callback(path.unlink, missing_ok=True)
         yield
         undo.pop_all()
+
+
+def taken(path: Path, instead: str) -> Problem:
+    """Return what to say of a new file whose name is that of one that is there."""
+    return Problem("file-exists", f"`{path}` exists already", hint=instead)
 
 
 def unwritable(path: Path, error: OSError) -> Problem:

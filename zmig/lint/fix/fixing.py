@@ -347,6 +347,13 @@ def _read(path: Path) -> str | None:
 _INSTEAD = "move it away, and run the command again"
 
 
+def refuse_existing(fixes: Fixes) -> None:
+    """Raise UsageError where a new file that is planned exists already, as `write` does."""
+    for change in fixes.changes:
+        if change.before is None and os.path.lexists(change.path):
+            raise UsageError(new_files.taken(change.path, _INSTEAD))
+
+
 def write(fixes: Fixes) -> None:
     """Write what is planned. Whenever it is cut off, a manifest and its files are those from before, or the new ones.
 

@@ -8,6 +8,7 @@ from zmig.catalog.objects import major
 from zmig.presentation import words
 from zmig.presentation.problems import problem_lines
 from zmig.presentation.spans import Span, Tone, plain
+from zmig.sql.lexer import UnterminatedError, tokens
 from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
@@ -34,9 +35,23 @@ def _fix_lines(finding: Finding) -> Iterator[Line]:
     """Yield the corrected SQL, each migration of it with a label of its own."""
     for number, migration in enumerate(finding.fix, 1):
         label = "fix: " if len(finding.fix) == 1 else f"fix {number}: "
-        for line in visible(migration).split("\n"):
-            yield (Span(label, Tone.GOOD), Span(line))
-            label = " " * len(label)
+        kept = _begun_within(migration)
+        for place, line in enumerate(visible(migration).split("\n")):
+            indent = label if place == 0 else "" if place in kept else " " * len(label)
+            yield (Span(indent, Tone.GOOD), Span(line))
+
+
+def _begun_within(text: str) -> frozenset[int]:
+    """Return which lines of SQL begin within a string or a quoted name: blanks before them would be part of it."""
+    try:
+        several = [one for one in tokens(text) if "\n" in one.text]
+    except UnterminatedError:
+        return frozenset()
+    found: set[int] = set()
+    for one in several:
+        first = text.count("\n", 0, one.start)
+        found.update(range(first + 1, first + one.text.count("\n") + 1))
+    return frozenset(found)
 
 
 def fix_text(finding: Finding) -> str:
