@@ -13,6 +13,7 @@ import pytest
 from tests.support import backends
 from tests.support.shop import APPLY, UNNOTICED, Shop
 from zmig import Migrator, State
+from zmig.database import lock_queue
 from zmig.database.activity import Blocker, Blocking
 from zmig.database.lock_queue import LockQueue
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
@@ -389,3 +390,23 @@ def test_who_waits_is_asked_once_in_a_while_and_does_without_an_answer_of_a_busy
     assert len(asked) == 2, "after something was done, it is asked at once"
     gate.execute("select pg_advisory_unlock(1)")
     run.join()
+
+
+def test_who_waits_is_known_to_a_role_that_may_not_see_what_others_do(
+    connect: Callable[..., psycopg.Connection], connection: psycopg.Connection
+) -> None:
+    run, waiting, looking = connect(autocommit=False), connect(), connect(autocommit=False)
+    connection.execute("create table thing (id int)")
+    run.execute("lock table thing")
+    thread = _in_the_background(waiting, "table thing")
+    backends.wait_until(connection, f"pg_blocking_pids({waiting.info.backend_pid}) <> '{{}}'")
+    looking.execute("create role looks_only")
+    looking.execute("set local role looks_only")
+    queue = lock_queue.read(looking, run.info.backend_pid)
+    looking.rollback()
+    run.rollback()
+    thread.join()
+    assert queue is not None
+    (one,) = queue.queued
+    assert (one.pid, one.lock.mode_words, one.lock.target) == (waiting.info.backend_pid, "ACCESS SHARE", "table thing")
+    assert one.backend is not None and one.backend.state is None

@@ -155,7 +155,14 @@ LOOKING = [
         id="look.copy",
         show=False,
     ),
-    Binding("l", "log", "Log", tooltip="Everything that was heard of the run", id="look.log", show=False),
+    Binding(
+        "l",
+        "log",
+        "Log",
+        tooltip="What the run has reported, live: to be searched, and saved to a file",
+        id="look.log",
+        show=False,
+    ),
     Binding(
         "f",
         "follow",
