@@ -26,6 +26,7 @@ PICTURES = {
     "console-file": "file",
     "console-plan": "plan",
     "console-rollback": "undo",
+    "console-keys": "key_list",
     "console-databases": "databases",
 }
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from zmig_tui.app import ConsoleApp
 from zmig_tui.models.details import Tab
+from zmig_tui.preferences import Preferences
+from zmig_tui.target import Target
 from zmig_tui.widgets.splitter import width_of
 from zmig_tui.widgets.table import MigrationTable
 
 from tests.support.console import Console, console
+from zmig.presentation.hints import CommandLine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.shop import Shop
 
 
@@ -86,6 +94,28 @@ async def test_the_edge_between_table_and_detail_is_dragged_within_limits(shop: 
         await zmig.until(lambda: detail.region.width == 30)
         await zmig.pilot.click(None, offset=(detail.region.x, 10), times=2)
         await zmig.until(lambda: detail.region.width == usual)
+
+
+async def test_where_the_edge_was_dragged_to_is_kept(shop: Shop, tmp_path: Path) -> None:
+    shop.add(1, "one", "select 1;")
+    kept = tmp_path / "kept" / "console.json"
+
+    def app() -> ConsoleApp:
+        target = Target(shop.path, None, CommandLine(shop.path.name), os.environ)
+        return ConsoleApp(target, uses_processes=False, preferences=Preferences(kept))
+
+    for before, to in ((66, 50), (50, 80)):
+        zmig = app()
+        async with zmig.run_test(size=(120, 36)) as pilot:
+            await pilot.pause()
+            detail = zmig.main.detail
+            assert detail.region.x == before
+            await pilot.mouse_down(None, offset=(before, 10))
+            await pilot.hover(None, offset=(to, 10))
+            await pilot.mouse_up(None, offset=(to, 10))
+            await pilot.pause()
+            assert detail.region.x == to
+    assert json.loads(kept.read_text()) == {"detail_share": 0.333}
 
 
 @pytest.mark.parametrize(("share", "cells", "expected"), [(0.5, 200, 100), (0.01, 200, 30), (0.99, 200, 160)])
