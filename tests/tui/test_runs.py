@@ -10,12 +10,14 @@ import pytest
 from zmig_tui.screens.runs import RunsScreen
 from zmig_tui.screens.timeline import TimelineScreen
 
+from tests.support import backends
 from tests.support.console import console
 from tests.support.shop import Shop
 from zmig.database.run_reader import SUMMARY
 from zmig.errors import MigrationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import psycopg
@@ -51,35 +53,53 @@ async def test_a_short_run_elsewhere_is_shown_in_every_console_and_covers_an_old
 
 
 async def test_tries_and_blockers_of_a_run_elsewhere_are_told_while_it_waits_and_afterwards(
-    shop: Shop, connection: psycopg.Connection
+    shop: Shop, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
 ) -> None:
     connection.execute("create table a ()")
-    connection.execute("set application_name = 'nightly-report'")
-    connection.autocommit = False
-    connection.execute("lock table a")
-    pid = connection.info.backend_pid
-    retry = "{attempts: 2, backoff: 4s, max_backoff: 4s}"
+    holder = connect(autocommit=False)
+    holder.execute("set application_name = 'nightly-report'")
+    holder.execute("lock table a")
+    pid = holder.info.backend_pid
+    # The first try waits for two seconds, the second one until it is cancelled.
+    limit = (
+        "select set_config('lock_timeout', case when exists (select from zmig.migration_events "
+        "where event_type = 'migration.failed') then '0' else '2s' end, true);\n"
+    )
     shop.add(1, "fine", "select 1;")
-    shop.add(2, "busy", "alter table a add column b int;", lock_timeout="2s", retry=retry)
+    retry = "{attempts: 2, backoff: 8s, max_backoff: 8s}"
+    shop.add(2, "busy", f"{limit}alter table a add column b int;", retry=retry)
     run = threading.Thread(target=_fails, args=(shop,))
     async with console(shop.path, size=(140, 40)) as zmig:
         run.start()
-        await zmig.until_text("#panel", f"blocked by pid {pid} nightly-report; tries again in 0:0")
-        assert "lock timeout, blocked by" in zmig.texts("#panel")
+        await zmig.until_text("#panel", f"lock timeout, blocked by pid {pid} nightly-report; tries again in 0:0")
         assert "try 2 of 2" in zmig.texts("#panel")
         assert "the server waits" not in zmig.texts("#panel")
-        await zmig.until_text("#panel", "busy  try 2 of 2 · statement 1 of 1, line 1")
+        await zmig.until_text("#panel", "busy  try 2 of 2 · statement 2 of 2, line 2")
+        await zmig.until_text("#panel", "blocked by 1")
+        backend = zmig.main.model.work
+        assert backend is not None
+        # It is looked for who blocks after a second; then the run knows it, too.
+        (since,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
+        looked = (
+            f"pg_blocking_pids({backend.backend.pid}) = '{{{pid}}}' and exists (select from pg_stat_activity "
+            f"where application_name = 'zmig monitor' and state = 'idle' and query_start > '{since}' "
+            "and query like '%recursive tree%')"
+        )
+        await asyncio.to_thread(backends.wait_until, connection, looked)
+        connection.execute("select pg_cancel_backend(%s)", [backend.backend.pid])
         await zmig.until_text("#panel", "✗ a run by ")
         assert f"blocked by pid {pid} nightly-report" in zmig.texts("#panel")
         took = zmig.main.model.runs.shown
         assert took is not None
-        assert took.seconds(0) >= 2 + 2 + 2  # two waits for the lock, and a pause of 2 s at least
-        await zmig.until(lambda: f"blocked by pid {pid} nightly-report, user" in zmig.page)
-        await zmig.until(lambda: "in 2 attempts of that run blocked by" in zmig.page)
-        assert "nightly-report 2 times" in zmig.page
+        assert took.seconds(0) >= 2 + 4  # the first wait for the lock, and half of the pause at least
+        await zmig.press("1")
+        last = f"blocked by pid {pid} nightly-report, user"
+        await zmig.until(lambda: last in " ".join(zmig.page.split()))
+        often = f"in 2 attempts of that run blocked by pid {pid} nightly-report 2 times"
+        await zmig.until(lambda: often in " ".join(zmig.page.split()))
         await zmig.press("4")
-        await zmig.until(lambda: zmig.page.count(f"blocked by pid {pid} nightly-report, user") == 2)
-    connection.rollback()
+        await zmig.until(lambda: " ".join(zmig.page.split()).count(last) == 2)
+    holder.rollback()
     run.join()
 
 
@@ -173,3 +193,32 @@ async def test_how_long_a_migration_took_in_another_database_is_expected_of_it(
         connection.execute("select pg_advisory_unlock(1)")
         await zmig.until_text("#panel", "✓ a run by ")
     run.join()
+
+
+async def test_a_run_while_the_console_was_cut_off_is_shown_and_a_rollback_says_what_it_took_back(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "create table one ();", rollback="drop table one;")
+    shop.migrator().migrate()
+    shop.add(2, "two", "create table two ();", rollback="drop table two;")
+
+    def cut_off_and_run(run: Callable[[], object]) -> None:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where application_name = 'zmig/console' and datname = current_database()"
+        )
+        run()
+
+    async with console(shop.path) as zmig:
+        await asyncio.to_thread(cut_off_and_run, shop.migrator().migrate)
+        await zmig.until_text("#panel", ": 1 done")
+        assert "✓ a run by " in zmig.texts("#panel")
+        await zmig.press("escape")
+        await zmig.until(lambda: not zmig.main.query_one("#panel").display)
+        await asyncio.to_thread(cut_off_and_run, lambda: shop.migrator().rollback(to=0))
+        await zmig.until_text("#panel", ": 2 rolled back")
+        assert "✓ a rollback by " in zmig.texts("#panel")
+        await zmig.open(RunsScreen, "v")
+        await zmig.until(lambda: zmig.screen_text.count("✓ done") == 3)
+        await zmig.open(TimelineScreen, "enter")
+        await zmig.until(lambda: "↶ two" in zmig.screen_text and "↶ one" in zmig.screen_text)
