@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 100, 30
 _PATIENCE_SECONDS = 120
+_SECONDS_TO_BE_HEARD = 1.0
+"""After a key that a question did not take, since it was not on the screen for long enough."""
 _ATTRIBUTES_QUESTION = b"\x1b[c"
 
 
@@ -127,15 +129,17 @@ class FullScreen:
         self.until(lambda screen: all(text in screen for text in texts))
 
     def agree(self) -> None:
-        """Agree to the question on the screen, as soon as that is possible."""
+        """Agree to the question on the screen, as soon as that is possible; the key means something else after it."""
         question = "Yes, do it"
         self.shows(question)
         end = time.monotonic() + _PATIENCE_SECONDS
         while question in self.screen.text:
             assert time.monotonic() < end, self.screen.text
             self.press("y")
-            if select.select([self._ours], [], [], 0.2)[0]:
-                self._feed(os.read(self._ours, 1 << 16))
+            again_at = time.monotonic() + _SECONDS_TO_BE_HEARD
+            while question in self.screen.text and (left := again_at - time.monotonic()) > 0:
+                if select.select([self._ours], [], [], left)[0]:
+                    self._feed(os.read(self._ours, 1 << 16))
 
     def end(self, *, reads: bool = True) -> int:
         """Wait for the end, as a rule reading what is drawn; return the exit code."""
