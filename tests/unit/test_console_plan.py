@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from zmig_tui.models.details import File
-from zmig_tui.models.plan import PlanModel, expected
+from zmig_tui.models.durations import EarlierDuration
+from zmig_tui.models.plan import PlanModel
 from zmig_tui.pages import effects_text, plan_head, plan_step
 from zmig_tui.pages.plan_list import PlanList
 from zmig_tui.plan_watch import PlanWatch
@@ -33,7 +34,7 @@ from zmig.running.rehearsal import TableLock as TableLocked
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zmig.planning.state import Entry
     from zmig.presentation.spans import Line
@@ -55,9 +56,14 @@ def _migration(version: int, **changes: object) -> Migration:
     return Migration(**(values | changes))  # pyright: ignore[reportArgumentType] - the values fit their names
 
 
-def _model(*steps: Step, refusals: Sequence[Refusal] = (), entries: Sequence[Entry] = ()) -> PlanModel:
+def _model(
+    *steps: Step,
+    refusals: Sequence[Refusal] = (),
+    entries: Sequence[Entry] = (),
+    earlier: Callable[[Migration], EarlierDuration | None] | None = None,
+) -> PlanModel:
     model = PlanModel(Apply())
-    model.take(Plan(Direction.FORWARD, steps, tuple(refusals)), entries)
+    model.take(Plan(Direction.FORWARD, steps, tuple(refusals)), entries, earlier or (lambda _: None))
     return model
 
 
@@ -175,18 +181,14 @@ def test_what_a_rehearsal_measured_stands_without_the_parser_too() -> None:
 
 
 def test_how_long_it_took_before_is_what_is_expected() -> None:
-    migration = _migration(1)
-    done = _fact(1, EventType.DONE, duration_ms=2500), _fact(2, EventType.ROLLED_BACK)
-    (again,) = _entries([migration], *done)
-    assert expected(again) == (2.5, True)
     begun, failed = _fact(1, EventType.STARTED, attempt=1), _fact(2, EventType.FAILED, duration_ms=7000, attempt=1)
-    (entry,) = _entries([migration], begun, failed)
-    assert expected(entry) == (7.0, False)
-    assert expected(_entries([migration])[0]) is None
-    step = Step(migration, Action.APPLY, "rolled back")
-    model = _model(step, entries=[again])
-    assert "about 2.5 s" in plain(PlanList(model, HINTS, 80).lines(0)[1])
-    assert any("about 2.5 s, as last time" in line for line in _page(model, step, "select 1;"))
+    entries = _entries([_migration(1)], begun, failed)
+    model = _model(_step(), entries=entries, earlier=lambda _: EarlierDuration(250.0, "on staging"))
+    assert "about 4 min 10 s" in plain(PlanList(model, HINTS, 80).lines(0)[1])
+    page = _page(model, _step(), "select 1;")
+    assert "  expected    about 4 min 10 s, which it took on staging" in page
+    assert "  last time   it failed after 7.0 s" in page
+    assert not any("expected" in line or "last time" in line for line in _page(_model(_step()), _step(), "select 1;"))
 
 
 def test_rounds_and_rules_are_told() -> None:
@@ -211,7 +213,7 @@ def test_a_rollback_says_what_goes_data_first_and_what_is_due_again() -> None:
     ]
     entries = _entries([migration, views, asked], *facts)
     model = PlanModel(Rollback())
-    model.take(planned(Rollback(), entries), entries)
+    model.take(planned(Rollback(), entries), entries, lambda _: EarlierDuration(9.0, "here before"))
     (step,) = model.steps
     assert model.due_again == ("views",)
     assert "  being worked out …" in _page(model, step, "drop table x;")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zmig.database.activity import BackendWork
     from zmig.database.lock_holder import LockHolder
     from zmig.errors import Problem
+    from zmig.model import Migration
     from zmig.planning.plan import Refusal
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
@@ -136,7 +137,12 @@ class ConsoleModel:
         if current is None or own is None or current.is_rollback:
             return None
         entry = next((entry for entry in own.status.migrations if entry.name == current.name), None)
-        if entry is None or entry.migration is None:
+        return self.earlier(entry.migration) if entry is not None and entry.migration is not None else None
+
+    def earlier(self, migration: Migration) -> EarlierDuration | None:
+        """Return how long a migration took before, here or in another database."""
+        own = self.observation
+        if own is None:
             return None
         self._durations.take(HERE, own.status.migrations)
         for other in self.neighbours:
@@ -144,7 +150,7 @@ class ConsoleModel:
                 is_same = seen.status.environment is own.status.environment
                 where = other.manifest if is_same else seen.status.environment.value
                 self._durations.take(f"on {where}", seen.status.migrations)
-        return self._durations.earlier(entry.name, entry.migration.checksum)
+        return self._durations.earlier(migration.name, migration.checksum)
 
     @property
     def running_name(self) -> str | None:

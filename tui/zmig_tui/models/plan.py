@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 from zmig.model import RepeatRule
 from zmig.planning.plan import Direction
 from zmig.planning.request import Rollback
+from zmig.planning.state import State
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zmig.database.table_estimates import TableEstimate, TableName
     from zmig.errors import Problem
     from zmig.lint.preview import PlanEffects, StepEffects
+    from zmig.model import Migration
     from zmig.planning.plan import Plan, Step
     from zmig.planning.request import Request
     from zmig.planning.state import Entry
     from zmig.running.rehearsal import Rehearsal, StepRehearsed
     from zmig_tui.models.details import File
+    from zmig_tui.models.durations import EarlierDuration
 
 
 @valueclass
@@ -47,6 +50,8 @@ class PlanModel:
         """Why it could not be made."""
         self.entries: Mapping[int, Entry] = {}
         """What was observed of its migrations, by version."""
+        self.earlier: Mapping[int, EarlierDuration] = {}
+        """How long its migrations took before, by version, where that is known of the same file."""
         self.due_again: tuple[str, ...] = ()
         """The repeatables that are due again once it is rolled back."""
         self.files: dict[int, File | None] = {}
@@ -64,9 +69,14 @@ class PlanModel:
         self.rehearsal_problems: tuple[Problem, ...] = ()
         """Why it could not be rehearsed."""
 
-    def take(self, plan: Plan, entries: Sequence[Entry]) -> None:
-        """Take the plan, and of all `entries` those of its migrations."""
+    def take(
+        self, plan: Plan, entries: Sequence[Entry], earlier: Callable[[Migration], EarlierDuration | None]
+    ) -> None:
+        """Take the plan, and of all `entries` those of its migrations; `earlier` says how long each took before."""
         self.plan = plan
+        if plan.direction is Direction.FORWARD:
+            known = ((step.migration.version, earlier(step.migration)) for step in plan.steps)
+            self.earlier = {version: found for version, found in known if found is not None}
         versions = {step.migration.version for step in plan.steps}
         self.entries = {entry.version: entry for entry in entries if entry.version in versions}
         if plan.direction is Direction.ROLLBACK and plan.steps:
@@ -118,13 +128,8 @@ def _is_due_again(entry: Entry) -> bool:
     return repeat is not None and repeat.rule is RepeatRule.CHECKSUM and entry.is_applied
 
 
-def expected(entry: Entry | None) -> tuple[float, bool] | None:
-    """Return how many seconds a migration took last, and whether it was completed then; None where no fact knows."""
-    record = entry.record if entry is not None else None
-    if record is None:
-        return None
-    for fact, is_completed in ((record.completed, True), (record.failed, False)):
-        milliseconds = fact.integer("duration_ms") if fact is not None else None
-        if milliseconds is not None:
-            return milliseconds / 1000, is_completed
-    return None
+def failed_after(entry: Entry | None) -> float | None:
+    """Return after how many seconds a migration failed that has failed; None where no fact says that."""
+    record = entry.record if entry is not None and entry.state is State.FAILED else None
+    milliseconds = record.failed.integer("duration_ms") if record is not None and record.failed is not None else None
+    return None if milliseconds is None else milliseconds / 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.model import Language
 from zmig.presentation import words
 from zmig.presentation.spans import Line, Tone
 from zmig.running.rehearsal import LOCK_TIMEOUT
@@ -95,8 +96,10 @@ def _effects(model: PlanModel) -> Iterator[Line]:
 def rehearsal_question(model: PlanModel, database: str, server: str) -> list[Line]:
     """Return what is to be known before a plan is rehearsed."""
     skipped = sum(step.mode is not None and not step.mode.transactional for step in model.steps)
+    in_sql = sum(step.migration.language is Language.SQL for step in model.steps) - skipped
+    of_all = f"{max(in_sql, 0)} of {words.counted(len(model.steps), 'step')}"
     lines = [
-        line("Runs the statements of ", span(words.counted(len(model.steps), "step"), Tone.STRONG)),
+        line("Runs the statements of ", span(of_all, Tone.STRONG)),
         line("in ", span(database, Tone.STRONG), f" on {server}, in one transaction, and rolls it back."),
         line(""),
         line("Every lock of a statement is kept until the rollback, while others wait for it:"),

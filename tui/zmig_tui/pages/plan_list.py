@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from zmig.planning.plan import Direction
 from zmig.presentation import plans, words
 from zmig.presentation.spans import Line, Span, Tone
-from zmig_tui.models.plan import expected
 from zmig_tui.pages import effects_text, plan_text
 from zmig_tui.text import EMPTY, fitted, line, span, spread, width, wrapped
 
@@ -68,9 +67,9 @@ class PlanList:
         parts: list[Span] = []
         if step.mode is not None and not step.mode.transactional:
             parts.append(span(f" · {plans.transaction(step)}", Tone.WARN))
-        took = expected(self._model.entries.get(step.migration.version))
-        if took is not None and took[1] and step.direction is Direction.FORWARD:
-            parts.append(span(f" · about {words.duration(took[0])}", Tone.PLAIN))
+        took = self._model.earlier.get(step.migration.version)
+        if took is not None:
+            parts.append(span(f" · about {words.duration(took.seconds)}", Tone.PLAIN))
         return (*self._rehearsed(step), *parts)
 
     def _rehearsed(self, step: Step) -> Line:

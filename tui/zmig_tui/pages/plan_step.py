@@ -9,7 +9,7 @@ from zmig.model import Language
 from zmig.planning.plan import Direction
 from zmig.presentation import plans, words
 from zmig.presentation.spans import Line, Span, Tone
-from zmig_tui.models.plan import expected
+from zmig_tui.models.plan import failed_after
 from zmig_tui.pages import code, effects_text, plan_text
 from zmig_tui.text import EMPTY, line, span, wrapped
 
@@ -49,11 +49,11 @@ def _head(model: PlanModel, step: Step) -> Iterator[Line]:
     if step.mode is not None:
         how = "in one transaction" if step.mode.transactional else plans.transaction(step)
         yield _field("how", how, Tone.PLAIN if step.mode.transactional else Tone.WARN)
-    took = expected(model.entries.get(migration.version)) if step.direction is Direction.FORWARD else None
+    took, failed = model.earlier.get(migration.version), failed_after(model.entries.get(migration.version))
     if took is not None:
-        seconds, is_completed = took
-        how_long = words.duration(seconds)
-        yield _field("expected", f"about {how_long}, as last time" if is_completed else f"failed after {how_long}")
+        yield _field("expected", f"about {words.duration(took.seconds)}, which it took {took.where}")
+    if failed is not None and step.direction is Direction.FORWARD:
+        yield _field("last time", f"it failed after {words.duration(failed)}")
     if migration.batch is not None and step.direction is Direction.FORWARD:
         yield _field("rounds", _rounds(migration.batch))
     if migration.repeat is not None:

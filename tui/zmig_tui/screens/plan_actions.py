@@ -104,7 +104,7 @@ class PlanActions:
 
     def _take(self, screen: PlanScreen, plan: Plan) -> None:
         model, observation = screen.model, self._model.observation
-        model.take(plan, observation.status.migrations if observation is not None else ())
+        model.take(plan, observation.status.migrations if observation is not None else (), self._model.earlier)
         if plan.steps:
             self._controller.plans.work_out_effects(model.question, plan)
         screen.begin_reading()
