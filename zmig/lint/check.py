@@ -413,9 +413,11 @@ def _unignored(
     ignored, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
     used = {ignore for ignore in ignored for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
     remarks = merged(remarks, tried, ignored)
-    if context.examines(entry):
+    if ignored and context.examines(entry):
         on = {code for code, severity in weight.items() if severity is not None}
         remarks += ignores.unused(entry, used, {*context.rules_for(entry)}, on, ignored)
+    if not ignored:
+        return remarks
     return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in ignored)]
 
 

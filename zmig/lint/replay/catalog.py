@@ -31,7 +31,7 @@ from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zmig.lint.replay.objects import (
         Column,
@@ -93,8 +93,8 @@ class Catalog:
     def copy(self) -> Catalog:
         """Return another one that can be changed by itself."""
         made = Catalog.__new__(Catalog)
-        for name in Catalog.__slots__:
-            setattr(made, name, getattr(self, name))
+        for name, value in zip(Catalog.__slots__, _STATE(self), strict=True):
+            setattr(made, name, value)
         return made
 
     @property
@@ -382,7 +382,8 @@ class Catalog:
         node = Node(Space.RELATION, name)
         if old is not None:
             self._relations = self._relations.put(name, None)
-            self._temporary -= {name}
+            if name in self._temporary:
+                self._temporary -= {name}
             self._link(node, _uses(old), set())
         self._gone = self._gone.put(node, True)
 
@@ -495,6 +496,7 @@ class Catalog:
             self._dependents = self._dependents.put(used, (self._dependents.get(used) or frozenset()) | {node})
 
 
+_STATE: Callable[[Catalog], tuple[object, ...]] = attrgetter(*Catalog.__slots__)
 _ALWAYS_THERE = frozenset(
     {
         "clock_timestamp", "coalesce", "gen_random_uuid", "length", "lower", "md5", "nextval", "now", "random", "upper",

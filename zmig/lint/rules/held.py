@@ -150,9 +150,10 @@ def _slow(step: Step, reported: Reported) -> tuple[Effect, str] | None:
 
 def sleeps(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
     """Calls of `pg_sleep` where nothing is locked yet: they keep a transaction open."""
-    said = {remark.start for remark in slow(entry, steps, reported)}
-    for step in steps:
-        if any(step.of(Sleeps)) and step.statement.start not in said:
+    waiting = [step for step in steps if any(step.of(Sleeps))]
+    said = {remark.start for remark in slow(entry, steps, reported)} if waiting else set[int]()
+    for step in waiting:
+        if step.statement.start not in said:
             yield step.file.remark(
                 "lock/sleep",
                 step.statement,
