@@ -124,7 +124,14 @@ _ALL = (
     Rule("replication/no-identity", _ERROR, "a table is published whose rows cannot be named", _GRAMMAR),
     Rule("replication/stopped", _WARNING, "a subscriber no longer gets what it got", _GRAMMAR),
     # what is better made another way
-    Rule("design/foreign-key-index", _NOTE, "a foreign key has no index on its columns", _GRAMMAR),
+    Rule("design/cascade-index", _NOTE, "a foreign key that follows deletes has no index on its columns", _GRAMMAR),
+    Rule(
+        "design/foreign-key-index",
+        _OFF,
+        "a foreign key has no index on its columns",
+        _GRAMMAR,
+        why="many tables never delete what others reference",
+    ),
     Rule("design/integer-key", _NOTE, "a primary key can run out of numbers", _GRAMMAR),
     Rule("design/integer-reference", _NOTE, "a foreign key is narrower than what it references", _GRAMMAR),
     Rule("design/json", _NOTE, "a column is of the type `json`", _GRAMMAR),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 _WIDEST = 3
+_KEEPING = frozenset({"no action", "restrict"})
+"""What a foreign key does that lets no row be deleted which another one references."""
 _INTEGERS = {"int2": "smallint", "int4": "integer"}
 _TYPES = {
     "money": ("design/money", "depends on `lc_monetary` for what it means", "numeric(12, 2)"),
@@ -130,7 +132,7 @@ def keys(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
             name = table.name.name
             yield _at(
                 step,
-                "design/foreign-key-index",
+                "design/foreign-key-index" if key.on_delete in _KEEPING else "design/cascade-index",
                 key.columns[0] if key.columns else name,
                 f"no index of `{name}` begins with `{listed}`, so every row of it is read when a row of "
                 f"`{key.references.name}` is deleted",

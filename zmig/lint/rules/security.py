@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.replay.effects import Drops, Empowers, Grants, Makes, OpensRows, Redefines, ShowsRows
-from zmig.lint.replay.objects import ObjectKind
+from zmig.lint.replay.objects import ObjectKind, Table, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,6 +118,8 @@ def views(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
             view = steps[-1].after.view(one.view)
             if table is None or view is None or view.is_invokers or not table.has_row_security:
                 continue
+            if _was_shown(steps[0].before, view, table):
+                continue
             yield step.remark(
                 "security/view",
                 one,
@@ -125,6 +127,15 @@ def views(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
                 "its owner's rights",
                 f"write `alter view {one.view.name} set (security_invoker = true)`",
             )
+
+
+def _was_shown(before: Catalog, view: View, table: Table) -> bool:
+    """Whether a view showed the rows before, or has the name that a table had, for the release that runs meanwhile."""
+    old = before.relation(view.name)
+    if isinstance(old, View):
+        known = before.table(table.name)
+        return table.name in old.uses and not old.is_invokers and known is not None and known.has_row_security
+    return isinstance(old, Table)
 
 
 def hidden(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
