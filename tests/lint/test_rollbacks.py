@@ -443,3 +443,10 @@ def test_what_is_beside_tables_is_put_back(folder: Path, forward: str, back: str
     found = findings(folder, forward, back, BESIDE_TABLES)
     rules = ("rollback/incomplete", "rollback/wrong-order", "fails/")
     assert [one.message for one in found if one.rule.startswith(rules)] == []
+
+
+def test_a_function_that_is_put_back_makes_no_more_stale_than_its_migration(folder: Path) -> None:
+    function = "create or replace function twice(x int) returns int language sql immutable as 'select {} * x'"
+    base = f"{BESIDE_TABLES}create table w (a int);\ncreate index w_twice on w (twice(a));\n"
+    found = findings(folder, function.format(3), function.format(2), base)
+    assert [(one.rule, one.file) for one in found] == [("data/stale-values", "002_m.sql")]

@@ -122,6 +122,7 @@ _OF_MIGRATIONS_ALONE = frozenset(
         *(failures.certain, rows.truncated, losses.cascade, losses.skipped, security.rows),  # said by one of rollbacks
         rollbacks.missing,  # said once of both
         replication.stopped,  # nobody needs what its migration made
+        values.stale,  # said of its migration, and most of what is held is from before that
         held.several_tables,  # a rollback takes back what its migration did, all at once or not at all
         *(design.tables, design.columns, design.keys, design.indexes, design.published),  # made anew as it was
     }
