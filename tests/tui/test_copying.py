@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import OptionList
 from zmig_tui.screens.dialogs import PickDialog, TextDialog
+from zmig_tui.text import line
 
 from tests.support.console import console
 from tests.support.fullscreen import FullScreen
@@ -89,13 +90,11 @@ async def test_text_is_selected_with_the_mouse_and_copied(shop: Shop) -> None:
 
 async def test_what_a_dialog_shows_is_copied(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
-    shop.migrator().migrate()
-    shop.write("one.sql", "select 2;")
     async with console(shop.path) as zmig:
-        await zmig.open(TextDialog, "a")
-        await zmig.press("y")
-        assert "was edited after it was applied" in zmig.app.clipboard
-        assert isinstance(zmig.top, TextDialog)
+        zmig.main.prompts.read("refused", [line("why it is"), line("and what helps")])
+        await zmig.open(TextDialog, "y")
+        assert zmig.app.clipboard == "why it is\nand what helps"
+        assert "copied: 2 lines" in zmig.toasts
 
 
 async def test_a_clipboard_that_does_not_take_it_is_said(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from zmig_tui.models.finder import MOST_FOUND, Choice, Group, narrowed
 from zmig_tui.screens import keys
-from zmig_tui.screens.dialogs import TextDialog
 from zmig_tui.screens.finder import FinderDialog
 
 from tests.support.console import console
@@ -36,10 +35,9 @@ async def test_the_help_has_every_key_once_and_those_first_that_fit(shop: Shop) 
             shown = f"{binding.key_display or binding.key} "
             assert len([text for text in listed if text.startswith(shown) and binding.description in text]) == 1, shown
         assert any("not now: nothing is running" in text for text in listed)
-        await zmig.type("dry run")
+        await zmig.type("what apply would do and lock")
         assert len(_listed(zmig)) == 1
-        await zmig.open(TextDialog, "enter")
-        assert "1 migration to run" in zmig.dialog()
+        assert "1 migration to run" in await zmig.plan("enter")
 
 
 async def test_a_command_that_can_do_nothing_says_why(shop: Shop) -> None:
