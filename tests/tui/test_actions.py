@@ -52,7 +52,8 @@ async def test_apply_shows_the_plan_runs_it_and_says_so(shop: Shop) -> None:
         await zmig.press("enter")
         await zmig.until_states(one="done", two="done")
         await zmig.until_text("#panel", "✓ apply: 2 done")
-        assert "notice: here [bold]I[/] am" in await zmig.reading("l")
+        await zmig.press("l")
+        await zmig.until(lambda: "notice: here [bold]I[/] am" in zmig.screen_text)
     assert _facts(shop) == [("one", "started"), ("one", "done"), ("two", "started"), ("two", "done")]
 
 
