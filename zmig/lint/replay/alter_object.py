@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import access, tree, types
+from zmig.lint.replay import access, other_objects, tree, types
 from zmig.lint.replay.effects import OpensRows, Redefines
 from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, Space, Volatility
 from zmig.sql.token_reader import Name
@@ -80,6 +80,8 @@ _OWNED = {
     pg.OBJECT_FUNCTION: ObjectKind.FUNCTION,
     pg.OBJECT_PROCEDURE: ObjectKind.FUNCTION,
     pg.OBJECT_SCHEMA: ObjectKind.SCHEMA,
+    pg.OBJECT_PUBLICATION: ObjectKind.PUBLICATION,
+    pg.OBJECT_STATISTIC_EXT: ObjectKind.STATISTICS,
 }
 
 
@@ -87,7 +89,20 @@ def owner(replay: StatementReplay, statement: pg.AlterOwnerStmt) -> None:
     """ALTER ... OWNER TO, of what is no table."""
     kind = _OWNED.get(statement.object_type)
     if kind is not None:
-        replay.record(Redefines(Ref(kind, tree.object_name(statement.object)), what="owner"))
+        name = _full_name(replay, kind, tree.object_name(statement.object))
+        replay.record(Redefines(Ref(kind, name), what="owner"))
+
+
+def _full_name(replay: StatementReplay, kind: ObjectKind, written: Name) -> Name:
+    match kind:
+        case ObjectKind.TYPE | ObjectKind.DOMAIN:
+            return replay.catalog.find_type(replay.path, written) or replay.full(written)
+        case ObjectKind.FUNCTION:
+            return replay.catalog.find_function(replay.path, written) or replay.full(written)
+        case ObjectKind.STATISTICS:
+            return other_objects.find_statistics(replay, written)
+        case _:
+            return written
 
 
 def role(replay: StatementReplay, statement: pg.AlterRoleStmt) -> None:

@@ -165,7 +165,7 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step], own: Collec
     `own` is what has its name from the statements before it.
     """
     is_of_form = is_harmful(remark.rule, step.statement, (one.statement for one in onward[1:]))
-    if not is_of_form or _is_of_no_role(remark, step):
+    if not is_of_form or _is_of_no_role(remark, step) or _is_given_away_at_once(remark, step, own):
         return True
     if not step.effects and not step.targets and step.statement.verb == "drop" and step.statement.parsed.is_guarded:
         return remark.rule not in ABOUT_FORM  # nothing is there to be dropped
@@ -201,6 +201,14 @@ def _is_of_no_role(remark: Remark, step: Step) -> bool:
     if remark.rule != "squawk/ban-revoke" or step.statement.verb != "drop" or not step.statement.parsed.is_guarded:
         return False
     return all(_is_gone(step.before.other(one.ref)) for one in step.of(Drops))
+
+
+def _is_given_away_at_once(remark: Remark, step: Step, own: Collection[Ref]) -> bool:
+    """Whether something gets another owner that has its name from this file, so that nobody has used it."""
+    if remark.rule != "squawk/ban-revoke" or new_owner(step.statement) is None:
+        return False
+    given = [one.ref for one in step.of(Redefines)]
+    return bool(given) and all(ref in own for ref in given)
 
 
 def _is_gone(found: OtherObject | None) -> bool:
