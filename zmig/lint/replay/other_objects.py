@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import access, tree
-from zmig.lint.replay.effects import Drops, Redefines, Renames, StopsReplication
+from zmig.lint.replay.effects import Drops, FailureCause, Redefines, Renames, StopsReplication
 from zmig.lint.replay.objects import LockMode, ObjectKind, OtherObject, Ref, Table
 from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
@@ -96,6 +96,10 @@ def find_statistics(replay: StatementReplay, written: Name) -> Name:
     return found or names[0]
 
 
+_NAMES_STATISTICS = 16
+"""The first version in which the server chooses the name of statistics that have none."""
+
+
 def create_statistics(replay: StatementReplay, statement: pg.CreateStatsStmt) -> None:
     """CREATE STATISTICS."""
     tables = [replay.relation(node.range_var) for node in statement.relations]
@@ -103,6 +107,9 @@ def create_statistics(replay: StatementReplay, statement: pg.CreateStatsStmt) ->
         if isinstance(replay.catalog.relation(name), (Table, type(None))):
             replay.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
     if not statement.defnames:
+        if replay.is_before(_NAMES_STATISTICS):
+            reason = f"a statistics object needs a name before PostgreSQL {_NAMES_STATISTICS}"
+            raise replay.fail(FailureCause.REFUSED, reason, "give it one: `create statistics ... on ...`")
         return
     name = replay.full(tree.name(statement.defnames))
     columns: set[str] = set()
