@@ -283,6 +283,23 @@ def test_what_somebody_else_says_was_found_is_not_believed(
     assert project.lint() == report
 
 
+def test_what_another_key_has_signed_is_replaced(
+    project: Project, parsed: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project.entries.pop()
+    project.save()
+    project.lint()
+    project.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("another home"))
+    project.lint()
+    text = "alter table t1 add column more int;\n"
+    project.write(COUNT, text)
+    project.entries.append(f"{{version: {COUNT}, file: {COUNT:03}.sql}}")
+    project.save()
+    parsed.clear()
+    project.lint()
+    assert {one.strip() for one in parsed} == {text.strip(";\n")}
+
+
 def test_a_key_inside_of_the_project_is_nobodys(project: Project, git: Git) -> None:
     key = project.folder / "home" / "zmig" / "lint-key"
     key.parent.mkdir(parents=True)

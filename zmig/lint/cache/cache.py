@@ -100,7 +100,7 @@ class Cache:
 
             for position, (catalog, new) in self._catalogs.items():
                 name = self._catalog_name(position)
-                if not self._folder.has(name):
+                if self._folder.read(name) is None:  # what is there may be signed with another key
                     try:
                         self._folder.write(name, catalogs.encoded(catalog, new))
                     except (catalogs.NotData, RecursionError):
