@@ -115,5 +115,9 @@ def test_what_is_behind_the_keys_refuses_too(shop: Shop) -> None:
         refused = told.get_nowait()
         assert isinstance(refused, ActionRefused), name
         assert refused.problems[0].code == "console-read-only"
+    controller.plans.rehearse("question", Apply())
+    refused = told.get_nowait()
+    assert isinstance(refused, ActionRefused)
+    assert (refused.problems[0].code, refused.question) == ("console-read-only", "question")
     assert not controller.is_running
     assert shop.migrator().history() == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.errors import Problem, ZmigError
+from zmig.errors import ZmigError
 from zmig.presentation import words
 from zmig_tui.events import ActionDone, ActionRefused, BlockersFound, ConsoleEvent, RunRead, RunsRead
 from zmig_tui.models.run_list import MOST_RUN_FACTS
@@ -16,6 +16,7 @@ from zmig_tui.own_run import OwnRun
 from zmig_tui.plan_work import PlanWork
 from zmig_tui.poller import Poller
 from zmig_tui.run_process.problems import internal
+from zmig_tui.target import READ_ONLY
 from zmig_tui.worker import WorkerThread
 
 if TYPE_CHECKING:
@@ -32,13 +33,6 @@ _SECONDS_TO_CLOSE = 2.0
 _SECONDS_TO_RECORD = 10.0
 _SECONDS_BETWEEN_CHECKS_FOR_THE_END = 0.1
 _SECONDS_BETWEEN_LOOKS_FOR_RUNS = 1.0
-
-_READ_ONLY = Problem(
-    "console-read-only",
-    "this console only reads",
-    effect="nothing was changed",
-    hint="open it without `--read-only`",
-)
 
 
 class Controller:
@@ -172,7 +166,7 @@ class Controller:
     def _refuses(self, what: str) -> bool:
         """Whether the console is one that only reads; then that is sent."""
         if self.is_read_only:
-            self._send(ActionRefused(what, (_READ_ONLY,)))
+            self._send(ActionRefused(what, (READ_ONLY,)))
         return self.is_read_only
 
     def _act(self, thread: WorkerThread, what: str, job: Callable[[], ConsoleEvent]) -> None:

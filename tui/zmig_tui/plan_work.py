@@ -24,6 +24,7 @@ from zmig_tui.events import (
 )
 from zmig_tui.plan_watch import PlanWatch
 from zmig_tui.run_process.problems import internal
+from zmig_tui.target import READ_ONLY
 from zmig_tui.worker import WorkerThread
 
 if TYPE_CHECKING:
@@ -146,7 +147,10 @@ class PlanWork:
         return self._rehearsal is not None
 
     def rehearse(self, question: object, request: Apply | Retry) -> None:
-        """Run what a request asks for in one transaction, and roll it back."""
+        """Run what a request asks for in one transaction, and roll it back; a console that only reads refuses."""
+        if self._target.is_read_only:
+            self._send(ActionRefused("rehearse", (READ_ONLY,), question))
+            return
         self._rehearsal = cancellation = Cancellation()
         self._engine.put(lambda: self._send(self._rehearsed(question, request, cancellation)))
 

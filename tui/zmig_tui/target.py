@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from zmig.errors import Problem
 from zmig.migrator import Migrator
 from zmig.valueclass import valueclass
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from zmig.presentation.hints import CommandLine
     from zmig.progress import Observer
     from zmig.running.cancellation import Cancellation
+
+READ_ONLY = Problem(
+    "console-read-only",
+    "this console only reads",
+    effect="nothing was changed",
+    hint="open it without `--read-only`",
+)
+"""Why a console refuses what changes something, or ends somebody's work."""
 
 
 @valueclass
