@@ -96,6 +96,7 @@ class LockQueue:
     """Those that wait for it, each once, below one that it waits for; those of which most is known first."""
     applications: tuple[tuple[str, int], ...] = ()
     """How many of those each application has, the most first; without a name, they are under an empty one."""
+    _: KW_ONLY
     held: Mapping[int, tuple[Lock, ...]] = field(default_factory=dict[int, "tuple[Lock, ...]"])
     """What backends, by their process ids, hold that somebody waits for."""
     waits: Mapping[int, Lock] = field(default_factory=dict[int, Lock])
