@@ -52,6 +52,7 @@ class _Serve(Protocol):
 
 def run(call: CommandContext, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
+    call.output.hints = _first_hints(call, options)
     if not options.web:
         _require_terminal()
     targets = _targets(call, options)
