@@ -37,6 +37,8 @@ class RemoteLog:
         self._run_id: str | None = None
         self._facts: set[int] = set()
         self._statement: Hashable = None
+        self._is_whole = False
+        """Whether the facts of a run that is over were all looked for."""
 
     def observe(self, observation: Observation, run: Run | None, now: float) -> None:
         """Add what is new; `run` is the run in another process, and `now` is on its clock."""
@@ -45,8 +47,10 @@ class RemoteLog:
         if run.run_id != self._run_id:
             self.log, self._run_id, self._statement = RunLog(), run.run_id, None
             self._facts.clear()
+        # The last facts may have come while no run, or another one, was shown.
+        is_first_after_end, self._is_whole = run.is_over and not self._is_whole, run.is_over
         if run.run_id is not None:
-            for fact in self._new_facts(observation, run.run_id):
+            for fact in self._new_facts(observation, run.run_id, looks_back=is_first_after_end):
                 self._facts.add(fact.position)
                 age = (observation.now - fact.created_at).total_seconds()
                 self.log = self.log.adding(_entry(fact, now - age))
@@ -54,10 +58,17 @@ class RemoteLog:
             self._observe_statement(run, now)
             self._observe_blockers(observation, now)
 
-    def _new_facts(self, observation: Observation, run_id: str) -> list[Fact]:
-        """Return the facts of the run that are not in the log, oldest first; at first, those that decide states."""
+    def _new_facts(self, observation: Observation, run_id: str, *, looks_back: bool) -> list[Fact]:
+        """Return the facts of the run that are not in the log, oldest first.
+
+        At first, and where it `looks_back`, those that decide states are among them, however long ago they came.
+        """
         records = (entry.record for entry in observation.status.migrations)
-        known = [] if self._facts else [one for record in records if record is not None for one in _facts_of(record)]
+        known = (
+            []
+            if self._facts and not looks_back
+            else [one for record in records if record is not None for one in _facts_of(record)]
+        )
         found = {fact.position: fact for fact in (*known, *observation.new_facts) if fact.run_id == run_id}
         return [found[position] for position in sorted(found) if position not in self._facts]
 
