@@ -59,7 +59,10 @@ class Dialog(ModalScreen[Answer]):
 
     def on_resize(self) -> None:
         """Leave the text what the rest does not need, so that the answer is on the screen however long it is."""
-        self.text.styles.max_height = max(self.size.height - _ROWS_AROUND_TEXT - len(self._heads) - self.rows_below, 1)
+        self._bound_text(self.size.height)
+
+    def _bound_text(self, rows: int) -> None:
+        self.text.styles.max_height = max(rows - _ROWS_AROUND_TEXT - len(self._heads) - self.rows_below, 1)
 
     @property
     def rows_below(self) -> int:
@@ -74,6 +77,7 @@ class Dialog(ModalScreen[Answer]):
         """Fill in the text."""
         self.query_one("#dialog-title", Banner).show(self._heads)
         self.text.show(self._text)
+        self._bound_text(self.app.size.height)  # pyright: ignore[reportUnknownMemberType] - a bare App
         self.begin()
 
     def begin(self) -> None:
