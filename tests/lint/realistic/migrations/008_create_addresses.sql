@@ -7,4 +7,5 @@ create table addresses (
     city text not null,
     is_default boolean not null default false
 );
+create index addresses_customer_idx on addresses (customer_id);
 create unique index addresses_one_default_idx on addresses (customer_id) where is_default;
