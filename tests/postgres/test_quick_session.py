@@ -480,6 +480,8 @@ STATUSES: dict[str, Callable[[Setting], None]] = {
     "a repeatable has a condition": _add_conditional,
     "a file is not declared": _leave_out,
 }
+WITH_QUEUE = "a run is at work"
+"""Who waits for the run is asked over a connection of its own, while there is one."""
 FALLS_THROUGH = {
     "a trigger of somebody's": "tracking-altered",
     "a column has another default": "tracking-altered",
@@ -509,7 +511,7 @@ def test_the_status_is_the_same_both_ways(
     with monkeypatch.context() as patch:
         patch.setattr(libpq, "_path", lambda: None)
         expected = _status(setting.project)
-    if change not in FALLS_THROUGH:
+    if change not in FALLS_THROUGH and change != WITH_QUEUE:
         monkeypatch.setattr(psycopg.Connection, "connect", None)
     assert _status(setting.project) == expected
     if (code := FALLS_THROUGH.get(change)) is not None:

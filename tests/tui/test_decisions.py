@@ -129,8 +129,9 @@ async def test_a_wrong_name_in_production_is_said_to_be_wrong_until_it_is_right(
         await zmig.question("u")
         assert zmig.main.model.observation is not None
         database = zmig.main.model.observation.status.database
+        await zmig.open(ConfirmDialog, "enter")
         await zmig.press("enter")
-        assert f"type {database}, the name of the database" in zmig.screen_text
+        await zmig.until(lambda: f"type {database}, the name of the database" in zmig.screen_text)
         await zmig.type(database[:-1])
         assert f"that is not {database}" in zmig.screen_text
         await zmig.type(database[-1])
