@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.context import CodeMigration
-    from zmig.database.lock_queue import LockQueue
-    from zmig.database.timeline import TimelineChange
     from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.model import Migration
@@ -45,12 +43,11 @@ if TYPE_CHECKING:
     from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import Decision
     from zmig.session.quick_session import UpToDateQuestion
-    from zmig.session.quick_status import QuickStatus, StatusQuestion
+    from zmig.session.quick_status import DatabaseStatus, StatusQuestion
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.schema_file import SchemaText
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
-    from zmig.session.tool_use import NotImported, StillUsed
     from zmig.session.watcher import Watcher
 
 
@@ -127,16 +124,16 @@ class Migrator:
 
         with self._open(for_status=True) as opened:
             loaded = opened.project
-            snapshot, changed, schema, used, existing = opened.status()
-            made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
+            found = opened.status()
+            made = status.make(found.snapshot, manifest=loaded.name, environment=loaded.environment)
             return replace(
                 made,
-                timeline_change=changed,
+                timeline_change=found.timeline_change,
                 undeclared=undeclared.of_project(loaded),
-                schema=schema,
-                still_used=used,
-                not_imported=existing,
-                queue=opened.lock_queue(snapshot),
+                schema=found.schema,
+                still_used=found.still_used,
+                not_imported=found.not_imported,
+                queue=found.queue,
             )
 
     def drift(self) -> SchemaDrift:
@@ -692,44 +689,36 @@ class MigratorSession:
         self._early = None
         return question.answer(self.project, self._migrations)
 
-    def status(
-        self,
-    ) -> tuple[DatabaseSnapshot, TimelineChange | None, SchemaDrift | None, Sequence[StillUsed], NotImported | None]:
-        """Return the state of every migration, how timeline and schema have changed, and what other tools have done.
+    def status(self) -> DatabaseStatus:
+        """Return the state of every migration, and what else the database says for the status.
 
         Where there are no facts, nothing is said of the schema, but whose history is there. Raises like `session`.
         """
         quick = self._quick_status()
-        if quick is not None and not quick.is_schema_unclear:
-            return quick.snapshot, quick.timeline_change, quick.schema, quick.still_used, quick.not_imported
+        if quick is None:
+            return self._status()
+        return replace(quick, schema=self._schema(), is_schema_unclear=False) if quick.is_schema_unclear else quick
+
+    def _status(self) -> DatabaseStatus:
+        from zmig.session.quick_status import DatabaseStatus
+
+        session = self.session
+        snapshot = session.snapshot()
+        change, queue = session.timeline_change(snapshot.inspection), session.lock_queue(snapshot)
+        if not snapshot.inspection.has_events:
+            return DatabaseStatus(snapshot, change, queue=queue, not_imported=session.not_imported(snapshot))
+        used = session.still_used(snapshot)
+        return DatabaseStatus(snapshot, change, queue=queue, schema=self._schema(), still_used=used)
+
+    def _schema(self) -> SchemaDrift:
+        """Return how the schema differs from what was recorded."""
         from zmig.database import connection as database
         from zmig.session import schema_comparison
 
-        session = self.session
-        snapshot = session.snapshot() if quick is None else quick.snapshot
-        change = session.timeline_change(snapshot.inspection) if quick is None else quick.timeline_change
-        if not snapshot.inspection.has_events:
-            return snapshot, change, None, (), session.not_imported(snapshot)
-        used = session.still_used(snapshot) if quick is None else quick.still_used
-        with database.translated(session.target):
-            return snapshot, change, schema_comparison.glance(schema_comparison.source(session)), used, None
+        with database.translated(self.session.target):
+            return schema_comparison.glance(schema_comparison.source(self.session))
 
-    def lock_queue(self, snapshot: DatabaseSnapshot) -> LockQueue | None:
-        """Return who waits for the run in progress; None where none is, nobody waits, or that cannot be read now."""
-        if snapshot.holder is None:
-            return None
-        import psycopg
-
-        from zmig.database import activity, lock_queue
-
-        pid = snapshot.holder.pid
-        try:
-            connection = self.session.connection
-            return lock_queue.read(connection, pid, [one.pid for one in activity.blockers(connection, pid)])
-        except (ZmigError, psycopg.Error):
-            return None
-
-    def _quick_status(self) -> QuickStatus | None:
+    def _quick_status(self) -> DatabaseStatus | None:
         """Return the status as it is asked without psycopg; None where it is not, or there is a connection."""
         asked, migrations = self._asked, self._migrations
         if asked is None or self._session is not None:

@@ -126,10 +126,13 @@ def test_without_the_wheels_library_it_is_unavailable(database: str, monkeypatch
 class Setting:
     """A project that is applied, and what may have come between."""
 
-    def __init__(self, project: ProjectFolder, database: str, connection: psycopg.Connection, facts: Facts) -> None:
+    def __init__(
+        self, project: ProjectFolder, database: str, connect: Callable[..., psycopg.Connection], facts: Facts
+    ) -> None:
         self.project = project
         self.database = database
-        self.connection = connection
+        self.connection = facts.connection
+        self.connect = connect
         self.facts = facts
         project.sql("001_a", "create table a ();")
         project.sql("002_b", "create table b ();", rollback="drop table b")
@@ -196,12 +199,12 @@ CHANGES: dict[str, Callable[[Setting], None]] = {
 def setting(
     project: ProjectFolder,
     database: str,
-    connection: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
     facts: Facts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Setting:
     monkeypatch.setattr(libpq, "_LONGEST_WAIT_SECONDS", 600.0)  # however busy the machine is
-    return Setting(project, database, connection, facts)
+    return Setting(project, database, connect, facts)
 
 
 def test_it_says_that_everything_is_done(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,6 +456,16 @@ def _start(one: Setting) -> None:
     one.facts.append("002_b", "migration.started", data=f'{{"version": 2, "backend_pid": {pid}}}')
 
 
+def _start_and_be_waited_for(one: Setting) -> None:
+    _start(one)
+    one.connection.execute("select pg_advisory_lock(1)")
+    waiting = one.connect()
+    waiting.execute("set application_name = 'web app'")
+    waiting.pgconn.send_query(b"select pg_advisory_lock(1)")
+    waits = "(select count(*) from pg_locks where locktype = 'advisory' and not granted and pid = {}) = 1"
+    backends.wait_until(one.connection, waits.format(waiting.info.backend_pid))
+
+
 def _fail(one: Setting) -> None:
     error = '{"message": "no table \\"x\\"", "sqlstate": "42P01", "position": 3, "hint": "ünïcode"}'
     one.facts.append("002_b", "migration.failed", data=f'{{"version": 2, "error": {error}}}')
@@ -471,6 +484,7 @@ STATUSES: dict[str, Callable[[Setting], None]] = {
     **CHANGES,
     "nothing has happened": lambda one: None,
     "a run is at work": _start,
+    "a run is at work, and is waited for": _start_and_be_waited_for,
     "one failed with an error": _fail,
     "one is stuck": lambda one: one.facts.append("002_b", "migration.started", data='{"version": 2, "backend_pid": 1}'),
     "one is old, and nobody knows of what backend": lambda one: one.facts.append(
@@ -480,8 +494,6 @@ STATUSES: dict[str, Callable[[Setting], None]] = {
     "a repeatable has a condition": _add_conditional,
     "a file is not declared": _leave_out,
 }
-WITH_QUEUE = "a run is at work"
-"""Who waits for the run is asked over a connection of its own, while there is one."""
 FALLS_THROUGH = {
     "a trigger of somebody's": "tracking-altered",
     "a column has another default": "tracking-altered",
@@ -511,7 +523,7 @@ def test_the_status_is_the_same_both_ways(
     with monkeypatch.context() as patch:
         patch.setattr(libpq, "_path", lambda: None)
         expected = _status(setting.project)
-    if change not in FALLS_THROUGH and change != WITH_QUEUE:
+    if change not in FALLS_THROUGH:
         monkeypatch.setattr(psycopg.Connection, "connect", None)
     assert _status(setting.project) == expected
     if (code := FALLS_THROUGH.get(change)) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from zmig.sql import message
+from zmig.sql.quoting import array
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
     from datetime import datetime
 
-    from zmig.database.types import Connection
+    from zmig.database.types import Connection, Questioning
 
 _COPY_PROGRESS_SINCE = 140000
 _INDEXES_OF_VACUUM_SINCE = 170000
@@ -105,12 +106,12 @@ _BACKEND = """a.pid, a.backend_start, a.application_name, a.usename::text, host(
 
 _ONE = f"select {_BACKEND} from pg_catalog.pg_stat_activity a where a.pid = %s"
 
-_SEVERAL = f"select {_BACKEND} from pg_catalog.pg_stat_activity a where a.pid = any(%s)"
+_SEVERAL = f"select {_BACKEND} from pg_catalog.pg_stat_activity a where a.pid = any({{pids}}::int[])"
 
 _BLOCKERS = f"""
 with recursive tree (pid, waiting_pid, path) as (
-    select found.pid, %(pid)s::int, array[%(pid)s::int, found.pid]
-    from (select distinct unnest(pg_catalog.pg_blocking_pids(%(pid)s::int))) as found (pid)
+    select found.pid, {{pid}}, array[{{pid}}, found.pid]
+    from (select distinct unnest(pg_catalog.pg_blocking_pids({{pid}}))) as found (pid)
     union all
     select found.pid, tree.pid, tree.path || found.pid
     from tree cross join lateral (select distinct unnest(pg_catalog.pg_blocking_pids(tree.pid))) as found (pid)
@@ -213,9 +214,9 @@ def progress(connection: Connection, pid: int) -> ServerProgress | None:
     )
 
 
-def blockers(connection: Connection, pid: int) -> Iterator[Blocker]:
+def blockers(connection: Questioning, pid: int) -> Iterator[Blocker]:
     """Yield who blocks backend `pid`, and who blocks them, as a tree in depth-first order."""
-    for row in connection.execute(_BLOCKERS.encode(), {"pid": pid}):
+    for row in connection.execute(_BLOCKERS.format(pid=pid).encode()):
         depth, waiting_pid, blocking_pid = cast("tuple[int, int, int]", row[:3])
         yield Blocker(depth, waiting_pid, blocking_pid, _backend(row[3:]) if row[3] is not None else None)
 
@@ -233,7 +234,7 @@ def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) ->
         blocker.pid: blocker for blocker in remembered if blocker.backend is not None and blocker.pid not in known
     }
     before: list[Blocker] = []
-    for backend in several(connection, list(earlier)) if earlier else ():
+    for backend in several(connection, earlier) if earlier else ():
         seen = earlier[backend.pid].backend
         # The same backend, in the transaction that it was seen in.
         if seen is not None and (backend.started_at, backend.since) == (seen.started_at, seen.since):
@@ -241,9 +242,10 @@ def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) ->
     return Blocking(now, tuple(before))
 
 
-def several(connection: Connection, pids: list[int]) -> list[Backend]:
+def several(connection: Questioning, pids: Iterable[int]) -> list[Backend]:
     """Return what these backends are doing, as far as they are there."""
-    return [_backend(row) for row in connection.execute(_SEVERAL.encode(), [pids])]
+    query = _SEVERAL.format(pids=array(map(str, pids)))
+    return [_backend(row) for row in connection.execute(query.encode())]
 
 
 def cancel(connection: Connection, backend: Backend) -> bool:

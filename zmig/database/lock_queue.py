@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import activity
+from zmig.sql.quoting import array
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zmig.database.activity import Backend
-    from zmig.database.types import Connection
+    from zmig.database.types import Questioning
 
 _WAITSTART_SINCE = 140000
 MOST_BACKENDS = 200
@@ -116,7 +117,7 @@ class LockQueue:
 _WAITING = """
 select a.pid, a.application_name from pg_catalog.pg_stat_activity a
 where (a.wait_event_type = 'Lock' or a.query = '<insufficient privilege>')
-    and a.leader_pid is distinct from %(pid)s::int
+    and a.leader_pid is distinct from {pid}
 """
 """Those that wait for a lock, and those of whom this role may not see whether they do."""
 
@@ -125,14 +126,14 @@ with lock as materialized (
     select *, concat_ws(' ', locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid,
         objsubid) as key
     from pg_catalog.pg_locks
-    where not granted or pid = any (%(pids)s)
+    where not granted or pid = any ({pids}::int[])
 ), awaited as (
     select distinct key from lock where not granted
 ), relation as materialized (
     select c.oid, concat_ws(' ',
         case c.relkind when 'i' then 'index' when 'I' then 'index' when 'S' then 'sequence' when 'v' then 'view'
             when 'm' then 'materialized view' else 'table' end,
-        case when n.nspname = 'public' then quote_ident(c.relname) else format('%%I.%%I', n.nspname, c.relname) end
+        case when n.nspname = 'public' then quote_ident(c.relname) else format('%I.%I', n.nspname, c.relname) end
         ) as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.oid = any (array(select distinct relation from lock where database = (
@@ -145,12 +146,19 @@ where lock.key in (select key from awaited) or lock.locktype = 'tuple'
 """
 
 
-def read(connection: Connection, pid: int, blockers: Iterable[int] = ()) -> LockQueue | None:
+def of_backend(connection: Questioning, pid: int) -> LockQueue | None:
+    """Return the same as `read` where it is not known who keeps the backend waiting."""
+    return read(connection, pid, (blocker.pid for blocker in activity.blockers(connection, pid)))
+
+
+def read(connection: Questioning, pid: int, blockers: Iterable[int] = ()) -> LockQueue | None:
     """Return who waits for backend `pid`; None where nobody waits for any lock.
 
-    `blockers` are those that keep it waiting itself: what they hold is read, too.
+    `blockers` are those that keep it waiting itself, which are taken only where somebody waits: what they hold is
+    read, too.
     """
-    waiting = dict(cast("list[tuple[int, str | None]]", connection.execute(_WAITING.encode(), {"pid": pid}).fetchall()))
+    rows = connection.execute(_WAITING.format(pid=pid).encode()).fetchall()
+    waiting = dict(cast("list[tuple[int, str | None]]", rows))
     if not waiting:
         return None
     ahead = frozenset(blockers)
@@ -215,11 +223,12 @@ def _in_order(pid: int, below: Mapping[int, list[Lock]]) -> Iterator[QueuedBacke
         todo += [(depth + 1, lock.pid, other) for other in reversed(below.get(lock.pid, ()))]
 
 
-def _locks(connection: Connection, pids: Iterable[int]) -> list[Lock]:
+def _locks(connection: Questioning, pids: Iterable[int]) -> list[Lock]:
     """Return the locks that are waited for, with those that these backends hold of the same objects."""
     has_start = connection.info.server_version >= _WAITSTART_SINCE
-    query = _LOCKS.format(waitstart="lock.waitstart" if has_start else "null::timestamptz")
-    rows = connection.execute(query.encode(), {"pids": list(pids)}).fetchall()
+    waitstart = "lock.waitstart" if has_start else "null::timestamptz"
+    query = _LOCKS.format(waitstart=waitstart, pids=array(map(str, pids)))
+    rows = connection.execute(query.encode()).fetchall()
     # Who waits for another transaction to end with a row holds the lock on that row.
     rows_of = {cast("int", row[0]): row[8] for row in rows if row[5] == "tuple" and row[3] and row[8]}
     return sorted(
@@ -247,7 +256,7 @@ def _lock(row: Sequence[object], row_of: object) -> Lock:
     )
 
 
-def _backends(connection: Connection, pids: list[int]) -> dict[int, Backend]:
+def _backends(connection: Questioning, pids: list[int]) -> dict[int, Backend]:
     return {backend.pid: backend for backend in activity.several(connection, pids)} if pids else {}
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.lock_holder import LockHolder
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
     from zmig.database.tracking_check import Inspection
@@ -180,6 +181,17 @@ class DatabaseSession:
                 return still_used.read(self.connection, imported, snapshot.entries)
         except psycopg.Error:
             return still_used.of_facts(imported, snapshot.entries)
+
+    def lock_queue(self, snapshot: DatabaseSnapshot) -> LockQueue | None:
+        """Return who waits for the run in progress; None where none is, nobody waits, or that cannot be read now."""
+        if snapshot.holder is None:
+            return None
+        from zmig.database import lock_queue
+
+        try:
+            return lock_queue.of_backend(self.connection, snapshot.holder.pid)
+        except psycopg.Error:
+            return None
 
     def not_imported(self, snapshot: DatabaseSnapshot) -> NotImported | None:
         """Return whose history is there, where zmig has not run yet; None where it has, or nobody knows."""

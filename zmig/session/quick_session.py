@@ -21,6 +21,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
     from zmig.database.tracking_check import Inspection
@@ -118,6 +119,14 @@ class QuickSession:
         imported = imported_facts.rows(self.connection, self.facts.events)
         self.connection.execute(f"begin; {still_used.LIMITED}".encode()).fetchall()
         return still_used.read(self.connection, imported, snapshot.entries)
+
+    def lock_queue(self, snapshot: DatabaseSnapshot) -> LockQueue | None:
+        """Return who waits for the run in progress; None where none is, or nobody waits."""
+        if snapshot.holder is None:
+            return None
+        from zmig.database import lock_queue
+
+        return lock_queue.of_backend(self.connection, snapshot.holder.pid)
 
     def not_imported(self) -> NotImported | None:
         """Return whose history is there, where zmig has not run yet; None where it has, or there is none."""

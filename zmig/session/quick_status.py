@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from dataclasses import KW_ONLY
 
+    from zmig.database.lock_queue import LockQueue
     from zmig.database.timeline import TimelineChange
     from zmig.database.types import Answer as Rows
     from zmig.model import Migration
@@ -30,15 +31,17 @@ if TYPE_CHECKING:
 
 
 @valueclass
-class QuickStatus:
-    """The state of every migration, and of the schema."""
+class DatabaseStatus:
+    """The state of every migration and of the schema, and what else a database says for the status."""
 
     snapshot: DatabaseSnapshot
     timeline_change: TimelineChange | None
-    schema: SchemaDrift | None
-    """None where there are no facts, or where definitions have to be read."""
     _: KW_ONLY
-    is_schema_unclear: bool
+    queue: LockQueue | None
+    """Who waits for the run in progress; None where none is, nobody waits, or that cannot be read now."""
+    schema: SchemaDrift | None = None
+    """None where there are no facts, or where definitions have to be read."""
+    is_schema_unclear: bool = False
     """Whether definitions have to be read."""
     still_used: tuple[StillUsed, ...] = ()
     """Other tools that have applied something since their history was imported."""
@@ -73,7 +76,7 @@ class StatusQuestion:
         session = self._closing.enter_context(connected(url, project.tracking))
         self._asked = (session, _ask_schema(session, project))
 
-    def answer(self, project: Project, migrations: Sequence[Migration]) -> QuickStatus | None:
+    def answer(self, project: Project, migrations: Sequence[Migration]) -> DatabaseStatus | None:
         """Return the status; None where it has no answer here.
 
         Raises:
@@ -92,22 +95,23 @@ class StatusQuestion:
             except (libpq.Unavailable, TrackingError):
                 return None
 
-    def _answer(self, project: Project, migrations: Sequence[Migration]) -> QuickStatus:
+    def _answer(self, project: Project, migrations: Sequence[Migration]) -> DatabaseStatus:
         if self._cancelled is not None:
             raise self._cancelled
         if self._asked is None:
             self._begin(project)
         assert self._asked is not None
         session, asked = self._asked
-        if asked is None:
-            return QuickStatus(
-                *session.status(migrations), None, is_schema_unclear=False, not_imported=session.not_imported()
-            )
-        recorded, state = schema_facts.last_and_state(asked)
-        schema = schema_drift.judged(recorded, state, project, session.connection.info.server_version)
+        recorded_and_state = schema_facts.last_and_state(asked) if asked is not None else None
         snapshot, change = session.status(migrations)
+        queue = session.lock_queue(snapshot)
+        if recorded_and_state is None:
+            return DatabaseStatus(snapshot, change, queue=queue, not_imported=session.not_imported())
+        schema = schema_drift.judged(*recorded_and_state, project, session.connection.info.server_version)
         used = session.still_used(snapshot)
-        return QuickStatus(snapshot, change, schema, is_schema_unclear=schema is None, still_used=used)
+        return DatabaseStatus(
+            snapshot, change, queue=queue, schema=schema, is_schema_unclear=schema is None, still_used=used
+        )
 
     def close(self) -> None:
         """Close the connection, if it is open still."""
