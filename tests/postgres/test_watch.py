@@ -373,7 +373,7 @@ def test_who_waits_is_asked_once_in_a_while_and_does_without_an_answer_of_a_busy
         return LockQueue(pid)
 
     monkeypatch.setattr("zmig.database.lock_queue.read", read)
-    monkeypatch.setattr("zmig.session.watcher._SECONDS_BETWEEN_QUEUES", 3600.0)
+    monkeypatch.setattr("zmig.database.watched_queue._SECONDS_BETWEEN", 3600.0)
     gate = connect()
     gate.execute("select pg_advisory_lock(1)")
     shop.add(1, "one", "select pg_advisory_xact_lock(1);", lock_timeout="10min")

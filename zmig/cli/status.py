@@ -165,7 +165,7 @@ def _queue(queue: LockQueue | None) -> Iterator[str]:
     """Yield how many wait for the run, if anybody does."""
     if queue is None or not queue.count:
         return
-    names = listing.quoted([name for name, _ in queue.applications if name], _MOST_APPLICATIONS)
+    names = listing.quoted(queue.application_names, _MOST_APPLICATIONS)
     waiting = f"{words.counted(queue.count, 'other session')} {'waits' if queue.count == 1 else 'wait'} for it"
     yield f"note: {waiting}{f': {names}' if names else ''}"
 

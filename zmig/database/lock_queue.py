@@ -104,6 +104,11 @@ class LockQueue:
     """What backends wait for."""
 
     @property
+    def application_names(self) -> list[str]:
+        """The applications of those that have a name, the most frequent first."""
+        return [name for name, _ in self.applications if name]
+
+    @property
     def count(self) -> int:
         """How many wait for it."""
         return len(self.queued)

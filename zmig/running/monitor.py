@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database.watched_queue import WatchedQueue
 from zmig.errors import ConnectionFailed, ZmigError
 from zmig.process import background
 from zmig.progress import (
@@ -84,8 +85,7 @@ class BlockingMonitor:
         """Who was seen to block the attempt under way."""
         self._busy: _Busy | None = None
         self._blocked_since: float | None = None
-        self._queue_read_at = float("-inf")
-        self._last_queue: LockQueue | None = None
+        self._queue = WatchedQueue()
         self._is_over = False
         self._wake = threading.Event()
         """Set when the next look is due sooner than was thought."""
@@ -160,34 +160,18 @@ class BlockingMonitor:
             work = activity.work(connection, self._backend_pid)
             if work is not None:
                 note(work)
-        queue = self._queue(connection, work) if work is not None and work.blockers else None
+        queue = self._queue.read(connection, work) if work is not None and work.blockers else None
         # The answer took a round trip, in which the run may have moved on; a blocker reported now would be another's.
         if work is not None and self._busy is busy:
             self._report(work, queue, busy)
-
-    def _queue(self, connection: Connection, work: BackendWork) -> LockQueue | None:
-        """Return who waits for the run, asked at most once a second; None where the server is too busy to say."""
-        from zmig.database import lock_queue
-
-        if time.monotonic() - self._queue_read_at >= PATIENCE_SECONDS:
-            self._queue_read_at = time.monotonic()
-            try:
-                ahead = (blocker.pid for blocker in work.blockers)
-                self._last_queue = lock_queue.read(connection, self._backend_pid, ahead)
-            except psycopg.errors.QueryCanceled:
-                self._last_queue = None
-        return self._last_queue
 
     def _report(self, work: BackendWork, queue: LockQueue | None, busy: _Busy) -> None:
         now = time.monotonic()
         if work.blockers:
             self._blocked_since = self._blocked_since or busy.since
             waited = now - self._blocked_since
-            if queue is None:
-                self._observer(Blocked(busy.step, work.blockers, waited))
-            else:
-                names = tuple(name for name, _ in queue.applications if name)
-                self._observer(Blocked(busy.step, work.blockers, waited, queued=queue.count, queued_applications=names))
+            count, names = (queue.count, queue.application_names) if queue is not None else (0, ())
+            self._observer(Blocked(busy.step, work.blockers, waited, queued=count, queued_applications=tuple(names)))
             return
         if self._blocked_since is not None:
             self._observer(Blocked(busy.step, (), now - self._blocked_since))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from zmig.database import activity, lock_queue, table_estimates
+from zmig.database import activity, table_estimates
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
 from zmig.database.run_reader import MOST_FACTS, RunReader
 from zmig.database.store import Store
+from zmig.database.watched_queue import WatchedQueue
 from zmig.errors import ManifestError, ZmigError
 from zmig.facts import Run
 from zmig.observer import isolated
@@ -61,10 +62,6 @@ Result = TypeVar("Result")
 _SECONDS_BETWEEN_SCHEMAS = 30.0
 """Between two looks at whether the schema is as it was recorded, which takes the server some milliseconds."""
 
-_SECONDS_BETWEEN_QUEUES = 1.0
-_PAUSES_FOR_QUEUES = 20
-"""How many times as long as it took nothing is asked about a queue."""
-
 _APPLICATION = "zmig/console"
 _LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
@@ -87,7 +84,7 @@ class Observation:
     work: BackendWork | None = None
     """What the backend that holds the run's lock is doing."""
     queue: LockQueue | None = None
-    """who waits for that backend, as it was at most some seconds ago; None while nobody waits for a lock."""
+    """Who waits for that backend, as it was at most some seconds ago; None while nobody waits for a lock."""
     is_zombie: bool = False
     """Whether that backend works on although its client is provably gone."""
     tools: ToolsSeen = field(default_factory=ToolsSeen)
@@ -236,7 +233,7 @@ class _Session:
         self._schema = _WatchedSchema()
         self._tools = WatchedTools()
         self._tools_seen = ToolsSeen()
-        self._queue = _WatchedQueue(self.connection)
+        self._queue = WatchedQueue()
         try:
             with database.translated(target):
                 opening.server_of(self.connection, self._tracking.schema, target)
@@ -325,7 +322,7 @@ class _Session:
             new_facts=new_facts,
             is_fresh=is_fresh,
             work=work,
-            queue=self._queue.read(work),
+            queue=self._queue.read(self.connection, work),
             is_zombie=holder is not None and holder.is_orphaned,
             tools=self._tools_seen,
             manifest_problems=problems,
@@ -348,38 +345,6 @@ class _Session:
     def terminate(self, backend: Backend) -> bool:
         self._queue.forget()
         return activity.terminate(self.connection, backend)
-
-
-class _WatchedQueue:
-    """Who waits for the backend that runs: asked at most once a second, and for a small part of the time."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._queue: LockQueue | None = None
-        self._pid: int | None = None
-        self._asks_again_at = float("-inf")
-
-    def forget(self) -> None:
-        """Ask again at the next time: something was done that changes it."""
-        self._asks_again_at = float("-inf")
-
-    def read(self, work: BackendWork | None) -> LockQueue | None:
-        """Return it as it was when it was asked for last; of another backend than then, it is asked for now."""
-        pid = work.backend.pid if work is not None else None
-        if work is None or pid is None:
-            self._queue = self._pid = None
-            return None
-        began = time.monotonic()
-        if pid == self._pid and began < self._asks_again_at:
-            return self._queue
-        self._pid = pid
-        try:
-            self._queue = lock_queue.read(self._connection, pid, (blocker.pid for blocker in work.blockers))
-        except psycopg.errors.QueryCanceled:  # the lock manager is busy, as while it looks for deadlocks
-            self._queue = None
-        took = time.monotonic() - began
-        self._asks_again_at = began + took + max(_SECONDS_BETWEEN_QUEUES, took * _PAUSES_FOR_QUEUES)
-        return self._queue
 
 
 class _WatchedSchema:
