@@ -231,8 +231,7 @@ class Migrator:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
         request = Apply(to=to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-        with self._open() as opened:
-            return opened.rehearse(request)
+        return self.rehearse_request(request)
 
     def rehearse_request(self, request: Apply | Retry) -> Rehearsal:
         """Run what `run` would run now, and roll it back. Raises like `rehearse`."""
