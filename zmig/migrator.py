@@ -448,10 +448,7 @@ class Migrator:
             return loaded, loaded.migrations
         from zmig.project import code_migrations
 
-        for migration in self._registered:
-            code_migrations.reject_duplicates(migration, loaded.migrations)
-        registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
-        return loaded, sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
+        return loaded, code_migrations.joined(loaded, self._registered)
 
     @contextmanager
     def open(self, *, for_reset: bool = False, project: Project | None = None) -> Generator[MigratorSession]:

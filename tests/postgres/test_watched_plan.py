@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from zmig.context import CodeMigration, Context
     from zmig.planning.request import Request
 
 
@@ -27,9 +28,11 @@ def shop(tmp_path: Path, database: str) -> Shop:
     return Shop(tmp_path, database)
 
 
-def _is_same(shop: Shop, request: Request) -> bool:
+def _is_same(shop: Shop, request: Request, *registered: CodeMigration) -> bool:
     """Compare both ways to a plan, of which one looked before the other."""
     migrator = Migrator(shop.path)
+    for one in registered:
+        migrator.register_migration(one)
     watcher = migrator.watcher()
     try:
         watcher.poll()
@@ -55,6 +58,23 @@ def test_it_is_the_plan_that_any_other_way_leads_to(shop: Shop, connection: psyc
         assert _is_same(shop, request)
     shop.write("one.sql", "select 2;")
     assert _is_same(shop, Apply())
+
+
+class InCode:
+    version = 2
+    name = "in_code"
+
+    def execute(self, ctx: Context) -> None:
+        ctx.execute("select 1")
+
+
+def test_what_is_registered_has_its_place_and_the_settings_of_the_manifest_there_too(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(3, "three", "select 3;")
+    shop.declare(defaults="{lock_timeout: 7s}")
+    assert _is_same(shop, Apply(), InCode())
+    shop.migrator().migrate(to=1)
+    assert _is_same(shop, Apply(), InCode())
 
 
 def test_facts_and_files_count_as_they_are_now_and_are_told_to_the_next_look(shop: Shop) -> None:

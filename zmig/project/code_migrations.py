@@ -8,11 +8,13 @@ from zmig.errors import Problem, UsageError
 from zmig.manifest import typed_reader
 from zmig.manifest.declaration import LARGEST_VERSION
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from zmig.context import CodeMigration
+    from zmig.project.project import Project
 
 _MAY_DEFINE = ("execute", "rollback", "should_repeat")
 
@@ -59,6 +61,18 @@ def _check(code: object) -> None:
 
 def _unfit(kind: str, why: str, hint: str) -> UsageError:
     return UsageError(Problem("registered-unfit", f"the registered `{kind}` is not a migration: {why}", hint=hint))
+
+
+def joined(loaded: Project, registered: Iterable[Migration]) -> Sequence[Migration]:
+    """Return the migrations of a project with those that are registered, which have the settings that it says for all.
+
+    Raises:
+        UsageError: a version or a name is taken.
+    """
+    for migration in registered:
+        reject_duplicates(migration, loaded.migrations)
+    own = (replace(migration, settings=loaded.defaults) for migration in registered)
+    return sorted((*loaded.migrations, *own), key=lambda migration: migration.order)
 
 
 def reject_duplicates(registered: Migration, others: Iterable[Migration]) -> None:

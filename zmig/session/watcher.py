@@ -23,6 +23,7 @@ from zmig.errors import ManifestError, ZmigError
 from zmig.facts import Run
 from zmig.observer import isolated
 from zmig.planning.history import fold
+from zmig.project import code_migrations
 from zmig.project.reload import Files
 from zmig.session import database_session as opening
 from zmig.session import schema_comparison, schema_drift, status
@@ -107,6 +108,8 @@ class Watcher:
         self._database_url = database_url
         self._environ = environ
         self._registered = registered
+        self._joined: tuple[Project, Sequence[Migration]] | None = None
+        """The project that was read last, with its migrations and those that are registered."""
         self._files = Files(manifest, environ)
         self._session: _Session | None = None
         self._has_changed = False
@@ -125,11 +128,18 @@ class Watcher:
         changed = self._files.look() or self._has_changed
         loaded = self._files.require()
         session = self._connected(loaded)
-        migrations = (*loaded.migrations, *self._registered) if self._registered else loaded.migrations
+        migrations = self._migrations(loaded)
         ask = changed or ask_repeatables
         observed = session.guarded(lambda: session.observe(loaded, migrations, self._files.problems, ask=ask))
         self._has_changed = False
         return observed
+
+    def _migrations(self, loaded: Project) -> Sequence[Migration]:
+        if not self._registered:
+            return loaded.migrations
+        if self._joined is None or self._joined[0] is not loaded:
+            self._joined = loaded, code_migrations.joined(loaded, self._registered)
+        return self._joined[1]
 
     def facts(self, name: str, *, most: int) -> list[Fact]:
         """Return the last facts of one migration, at most so many, oldest first. Raises like `poll`."""
@@ -146,7 +156,7 @@ class Watcher:
         if self._files.problems:
             raise ManifestError(*self._files.problems)
         loaded = self._files.require()
-        migrations = (*loaded.migrations, *self._registered)
+        migrations = self._migrations(loaded)
         session = self._connected(loaded)
         return session.guarded(lambda: use(session.as_session(loaded, migrations), session.snapshot(migrations)))
 
