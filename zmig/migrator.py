@@ -260,20 +260,8 @@ class Migrator:
             return watcher.read(partial(self._planned, request))
 
     def _planned(self, request: Request, session: DatabaseSession, snapshot: DatabaseSnapshot) -> Plan:
-        from zmig.planning import planner
-        from zmig.running.executor import PlanExecutor
-
-        options = self._options
-        executor = PlanExecutor(
-            session, observer=options.observer, interrupts=options.interrupts, environ=options.environ
-        )
-        made = planner.plan(request, snapshot.migrations)
-        return self._naming(executor.completed(made, snapshot, is_atomic=request.is_atomic))
-
-    def _naming(self, plan: Plan) -> Plan:
-        """Return a plan of which the hints of refusals mean this manifest and database, wherever they are printed."""
-        named = self._options.named
-        return replace(plan, refusals=tuple(replace(one, problem=named(one.problem)) for one in plan.refusals))
+        opened = MigratorSession(session.project, session.migrations, self._options, lambda: session)
+        return opened.plan_of(request, snapshot)
 
     def migrate(
         self,
@@ -579,8 +567,8 @@ class MigratorSession:
         migrations: Sequence[Migration],
         options: _Options,
         connect: Callable[[], DatabaseSession],
-        early: UpToDateQuestion | None,
-        asked: StatusQuestion | None,
+        early: UpToDateQuestion | None = None,
+        asked: StatusQuestion | None = None,
     ) -> None:
         self._early = early
         self._asked = asked
@@ -607,17 +595,21 @@ class MigratorSession:
 
     def plan(self, request: Request) -> Plan:
         """Return what `run` would run now, or why it would refuse. Reads only."""
-        from zmig.planning import planner
         from zmig.project import undeclared
 
-        snapshot = self.session.snapshot()
-        made = planner.plan(request, snapshot.migrations)
-        made = self._executor.completed(made, snapshot, is_atomic=request.is_atomic)
-        refusals = (replace(refusal, problem=self._options.named(refusal.problem)) for refusal in made.refusals)
-        made = replace(made, refusals=tuple(refusals))
+        made = self.plan_of(request, self.session.snapshot())
         if made.direction is not Direction.FORWARD:
             return made
         return replace(made, undeclared=tuple(undeclared.of_project(self.project)))
+
+    def plan_of(self, request: Request, snapshot: DatabaseSnapshot) -> Plan:
+        """Return the same of a state that was read; files that no entry names are not looked for."""
+        from zmig.planning import planner
+
+        made = planner.plan(request, snapshot.migrations)
+        made = self._executor.completed(made, snapshot, is_atomic=request.is_atomic)
+        refusals = (replace(refusal, problem=self._options.named(refusal.problem)) for refusal in made.refusals)
+        return replace(made, refusals=tuple(refusals))
 
     def run(self, request: Request, *, confirmed: Plan | None = None, terminate: bool = False) -> RunResult:
         """Run what a request asks for. Raises like `Migrator.migrate`.
