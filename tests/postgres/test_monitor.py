@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from typing import TYPE_CHECKING
@@ -16,10 +17,24 @@ from zmig import Migrator
 from zmig.progress import Blocked, ServerReported, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from tests.support.project import ProjectFolder
     from zmig.progress import Progress
+
+
+@contextlib.contextmanager
+def _waiting_run(project: ProjectFolder, holder: psycopg.Connection) -> Generator[Recorder]:
+    """Run a project, which waits for table `a` while `holder` reads it, until the end of the block."""
+    holder.execute("select from a")
+    recorder = Recorder()
+    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
+    run.start()
+    try:
+        yield recorder
+    finally:
+        holder.rollback()
+        run.join()
 
 
 def test_who_blocks_a_statement_is_told_while_it_waits(
@@ -28,15 +43,8 @@ def test_who_blocks_a_statement_is_told_while_it_waits(
     project.sql("001_a", "alter table a add column b int;", lock_timeout="60s")
     holder, second = connect(autocommit=False), connect()
     second.execute("create table a ()")
-    holder.execute("select from a")
-    recorder = Recorder()
-    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
-    run.start()
-    try:
+    with _waiting_run(project, holder) as recorder:
         blocked = recorder.wait_for(Blocked)
-    finally:
-        holder.rollback()
-        run.join()
     (blocker,) = blocked.blockers
     assert blocked.step.migration.name == "001_a"
     assert (blocker.depth, blocker.pid) == (0, holder.info.backend_pid)
@@ -51,27 +59,12 @@ def test_how_many_queue_behind_a_statement_is_told_while_it_waits(
     project.sql("001_a", "alter table a add column b int;", lock_timeout="10min")
     holder, second = connect(autocommit=False), connect()
     second.execute("create table a (); set application_name = 'web app'")
-    holder.execute("select from a")
-    told = threading.Event()
-
-    def observe(progress: Progress) -> None:
-        recorder(progress)
-        if isinstance(progress, Blocked) and progress.queued:
-            told.set()
-
-    recorder = Recorder()
-    run = threading.Thread(target=Migrator(project.manifest, observer=observe).migrate)
-    run.start()
     queued = threading.Thread(target=second.execute, args=("select from a",))
-    try:
+    with _waiting_run(project, holder) as recorder:
         assert recorder.wait_for(Blocked).queued == 0
         queued.start()
-        assert told.wait(120)
-    finally:
-        holder.rollback()
-        run.join()
-        queued.join()
-    (blocked, *_) = [one for one in recorder.all(Blocked) if one.queued]
+        blocked = recorder.wait_for(Blocked, lambda one: one.queued > 0)
+    queued.join()
     assert (blocked.queued, blocked.queued_applications) == (1, ("web app",))
 
 
@@ -186,13 +179,9 @@ def test_the_status_says_how_many_wait_for_the_run(
     project.sql("001_a", "alter table a add column b int;", lock_timeout="10min")
     holder, waiting, looking = connect(autocommit=False), connect(), connect()
     waiting.execute("create table a (); set application_name = 'web app'")
-    holder.execute("select from a")
     assert Migrator(project.manifest).status().queue is None
-    recorder = Recorder()
-    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
-    run.start()
     queued = threading.Thread(target=waiting.execute, args=("select from a",))
-    try:
+    with _waiting_run(project, holder) as recorder:
         recorder.wait_for(Blocked)
         alone = Migrator(project.manifest).status()
         queued.start()
@@ -201,10 +190,7 @@ def test_the_status_says_how_many_wait_for_the_run(
             said = process.wait()
         with Process("status", project.manifest, "--json") as process:
             document = json.loads(process.wait().stdout)
-    finally:
-        holder.rollback()
-        run.join()
-        queued.join()
+    queued.join()
     assert alone.as_dict()["lock_queue"] is None
     assert "note: 1 other session waits for it: `web app`" in said.stdout
     assert document["lock_queue"] == {"count": 1, "applications": [{"application_name": "web app", "count": 1}]}
