@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from tests.support import backends
 from tests.support.command import Command
 from tests.support.recorder import Recorder
 from zmig import Migrator
+from zmig.cli.main import main
 from zmig.errors import MigrationFailed
 from zmig.planning import blocked_by
 from zmig.presentation.narration import say
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.project import ProjectFolder
     from zmig.facts import Fact
+    from zmig.progress import Progress
 
 QUERY = "update a set n = 4711 where note = 'of Anna' and secret <> 'password=hunter2'"
 
@@ -76,8 +80,6 @@ def test_who_blocked_each_attempt_is_recorded_with_its_failure(
     zmig = Command(capsys)
     (shown,) = zmig("status", str(project.manifest), "--json")["migrations"][1:]
     assert shown["blocked_by"] == last.data["blocked_by"]
-    from zmig.cli.main import main
-
     capsys.readouterr()
     assert main(["status", str(project.manifest)]) == 0
     assert f"blocked by pid {pid} nightly-report" in capsys.readouterr().out
@@ -93,9 +95,7 @@ def test_who_blocks_the_blocker_is_recorded_too_and_a_statement_timeout_says_who
     queue.start()
     try:
         project.sql("001_a", "select count(*) from a;", lock_timeout="60s", statement_timeout="2500ms")
-        connection = connect()
-        while connection.execute("select from pg_locks where not granted").fetchone() is None:
-            pass
+        backends.wait_until(connect(), f"pg_blocking_pids({waiting.info.backend_pid}) <> '{{}}'")
         with pytest.raises(MigrationFailed):
             Migrator(project.manifest).migrate()
     finally:
@@ -110,17 +110,25 @@ def test_who_blocks_the_blocker_is_recorded_too_and_a_statement_timeout_says_who
     assert direct.query == "alter table a add column c int"
 
 
-def test_nobody_is_blamed_for_a_failure_after_the_wait(project: ProjectFolder, nightly: psycopg.Connection) -> None:
-    project.sql("001_a", "alter table a add column b int;\nselect pg_sleep(2.2);\nselect 1/0;", lock_timeout="60s")
-    project.sql("002_a", "alter table a add column b int;", lock_timeout="60s", statement_timeout="3s")
+@pytest.mark.parametrize(
+    ("failing", "message"),
+    [
+        ("select pg_sleep(2.2);\nselect 1/0;", "division by zero"),
+        ("set local statement_timeout = '3s';\nselect pg_sleep(600);", "statement timeout"),
+    ],
+)
+def test_nobody_is_blamed_for_a_failure_after_the_wait(
+    project: ProjectFolder, nightly: psycopg.Connection, failing: str, message: str
+) -> None:
+    project.sql("001_a", f"alter table a add column b int;\n{failing}", lock_timeout="60s")
     recorder = Recorder()
 
-    def observe(progress: object) -> None:
-        recorder(progress)  # pyright: ignore[reportArgumentType] - whatever a run reports
+    def observe(progress: Progress) -> None:
+        recorder(progress)
         if isinstance(progress, Blocked) and progress.blockers:
             nightly.rollback()
 
-    with pytest.raises(MigrationFailed, match="division by zero"):
+    with pytest.raises(MigrationFailed, match=message):
         Migrator(project.manifest, observer=observe).migrate()
     assert recorder.all(Blocked)
     (fact,) = _failed(project)
@@ -129,8 +137,6 @@ def test_nobody_is_blamed_for_a_failure_after_the_wait(project: ProjectFolder, n
 
 @pytest.mark.parametrize("found", ["nonsense", 7, [1, "x"], [{"pid": "x", "seen": None, "since": 5, "depth": True}]])
 def test_what_others_wrote_under_the_key_does_no_harm(project: ProjectFolder, found: object) -> None:
-    import json
-
     project.sql("001_a", "select 1;")
     project.sql("002_a", "select 1;")
     Migrator(project.manifest).migrate(to=1)
