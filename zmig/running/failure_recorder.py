@@ -23,7 +23,7 @@ from zmig.text import secrets
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from zmig.database.connection import Target
     from zmig.planning.blocked_by import PastBlocker
@@ -124,8 +124,9 @@ class FailureRecorder:
         """Return who kept the attempt waiting when it failed."""
         session, attempt = self._session, failed.attempt
         timeout = attempt.step.migration.settings.lock_timeout_seconds
+        private = self._privately(attempt)
         return session.blockers.of_failure(
-            failed.error, lock_timeout_seconds=timeout, private=lambda text: self._masked(attempt, session.redact(text))
+            failed.error, lock_timeout_seconds=timeout, private=lambda text: private(session.redact(text))
         )
 
     def _run_so_far(self, completed: Sequence[str]) -> RunSoFar:
@@ -249,19 +250,23 @@ class FailureRecorder:
 
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
         """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
+        private = self._privately(attempt)
         words = ("message", "detail", "hint", "context", "query", "left_behind")
         return {
-            key: self._masked(attempt, value) if key in words and isinstance(value, str) else value
-            for key, value in error.items()
+            key: private(value) if key in words and isinstance(value, str) else value for key, value in error.items()
         }
 
-    def _masked(self, attempt: Attempt, text: str) -> str:
-        """Return a text as it may be stored."""
+    def _privately(self, attempt: Attempt) -> Callable[[str], str]:
+        """Return what makes of a text what of it may be stored."""
         session = self._session
         mask = secrets.of_environment(session.environ, session.environ_before)
         filled, values = attempt.prepared.filled, attempt.step.migration.variables or {}
-        kept = text if session.record_detail else secrets.without_detail(text)
-        return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
+
+        def private(text: str) -> str:
+            kept = text if session.record_detail else secrets.without_detail(text)
+            return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
+
+        return private
 
     def _lost(self, failed: Failed, error: BaseException) -> ConnectionFailed:
         from zmig.running import failure_message
