@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.planning.blocked_by import PastBlocker
+from zmig.text.lazy_pattern import LazyPattern
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _SECONDS_FOR_A_LOOK = 1.0
 _LOCK_TIMEOUT = "55P03"
 _ENDS_OF_WAITING = frozenset({"40P01", "57014"})
 """SQLSTATEs of a deadlock, and of a statement that took too long, or was cancelled, which may be while it waits."""
-_CONSTANT = re.compile(r"\$(\w*)\$.*?(?:\$\1\$|\Z)|'(?:[^']|'')*(?:'|\Z)|(?<![\w.$])\d+(?:\.\d+)?(?![\w.])", re.DOTALL)
+_CONSTANT = LazyPattern(r"\$(\w*)\$.*?(?:\$\1\$|\Z)|'(?:[^']|'')*(?:'|\Z)|(?<![\w.$])\d+(?:\.\d+)?(?![\w.])", re.DOTALL)
 
 
 @valueclass
