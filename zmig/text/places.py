@@ -74,9 +74,10 @@ class Source:
 
     def _is_secret(self, line: int, text: str) -> bool:
         """Whether a line holds a secret, which may show by what is around it."""
+        if not self._may_hold_secret:
+            return False
         start = self._starts[line - 1]
-        around = self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND]
-        return self._may_hold_secret and text not in secrets.redact(around)
+        return text not in secrets.redact(self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND])
 
     def offset_of_line(self, line: int) -> int:
         """Return the 0-based offset at which a line begins, by its 1-based number; past the end means the end."""
