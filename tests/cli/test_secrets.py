@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
+from xml.etree import ElementTree
 
 import psycopg
 import pytest
@@ -238,3 +240,40 @@ def test_what_files_hold_is_shown_without_it(shop: Shop, run: Run, option: str) 
     assert "nobody_of_this_name" in text
     assert "set_config('app.password', '***', false)" in text or option == "--verbose"
     assert [one for one in text.splitlines() if "s3cr3t" in one] == []
+
+
+_INDEXED = """
+create index users_note on users (note) where note <> 'alter role a password
+  ''s3cr3t''';
+create index users_name on users (name) where note <> 'host=h password=s3cr3t';
+"""
+_READ_AS: dict[str, Callable[[str], object]] = {
+    "text": str.splitlines,
+    "json": json.loads,
+    "github": str.splitlines,
+    "gitlab": json.loads,
+    "sarif": json.loads,
+    "junit": ElementTree.fromstring,
+    "rdjson": json.loads,
+    "rdjsonl": lambda text: [json.loads(line) for line in text.splitlines()],
+}
+
+
+@pytest.mark.parametrize("form", _READ_AS)
+def test_findings_are_whole_and_without_it_in_every_format(shop: Shop, run: Run, form: str) -> None:
+    shop.add(1, "0001", "create table users (id bigint primary key, name text, note text);")
+    shop.add(2, "0002", _INDEXED)
+    ended = run("lint", "shop.yaml", "--format", form)
+    assert "squawk/require-concurrent-index-creation" in ended.stdout
+    assert "s3cr3t" not in ended.stdout
+    assert _READ_AS[form](ended.stdout) is not None
+
+
+def test_what_is_masked_takes_the_place_of_nothing(shop: Shop, run: Run) -> None:
+    shop.add(1, "0001", "create table users (id bigint primary key, note text);")
+    shop.add(2, "0002", "create index users_note on users (note) where note <> 'host=h password=s3cr3t x';")
+    found = json.loads(run("lint", "shop.yaml", "--format", "rdjson").stdout)["diagnostics"]
+    (one,) = [each for each in found if "building `users_note`" in each["message"]]
+    assert "suggestions" not in one
+    assert "fix: create index concurrently users_note" in one["message"]
+    assert "password=***" in one["message"]

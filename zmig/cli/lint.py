@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import lint_fix, table
+from zmig.cli import findings_output, lint_fix, table
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zmig.lint.tried import TrialReport
     from zmig.process.interrupts import Interrupts
 
-_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit", "rdjson", "rdjsonl")
 _AUTO = "auto"
 _LEVELS = ("note", "warning", "error", "never")
 
@@ -57,8 +56,8 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     from zmig.lint import run as linter
     from zmig.lint.sizes import read as table_sizes
 
-    form = _one_of(_FORMATS, "format", options.format or ("json" if options.json else "text"))
-    fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
+    form = findings_output.format_of(options.format, is_json=options.json)
+    fail_on = findings_output.one_of(_LEVELS, "fail-on", options.fail_on or "error")
     call.output.is_json = form == "json"
     _check_trial(options)
     lint_fix.check_options(
@@ -200,15 +199,9 @@ def _list_rules(call: CommandContext, options: LintOptions) -> None:
 
 
 def _print(call: CommandContext, report: Report, form: str) -> None:
-    from zmig.lint import git
-    from zmig.lint.report import renderer, text
+    from zmig.lint.report import text
 
-    if form != "text":
-        if printed := renderer(form)(report.renamed(git.from_repository(Path.cwd()))):
-            call.output.data(printed)
-    else:
-        for block in text.blocks(report):  # in which secrets are looked for one by one: hardly any may hold one
-            call.output.data_lines(block)
+    findings_output.show(call.output, report, form)
     call.output.note(text.summary(report))
 
 
@@ -220,13 +213,6 @@ def _exit_code(report: Report, fail_on: str) -> ExitCode:
     if fail_on == "never" or not report.count(Severity(fail_on)):
         return ExitCode.OK
     return ExitCode.FAILED
-
-
-def _one_of(known: tuple[str, ...], name: str, word: str) -> str:
-    if word not in known:
-        message = f"unknown {name} `{word}`: {', '.join(known)}"
-        raise UsageError(Problem("usage", message, hint=f"write `--{name} {known[1]}`"))
-    return word
 
 
 COMMAND = Command(
@@ -247,7 +233,7 @@ COMMAND = Command(
     run=run,
     options_type=LintOptions,
     options=(
-        Option("--format", "how findings are printed (without it: text)", "|".join(_FORMATS)),
+        Option("--format", "how findings are printed (without it: text)", findings_output.FORMAT_NAMES),
         Option(
             "--fail-on",
             "what exit code 1 is for: findings of this severity or above (without it: error)",

@@ -80,6 +80,13 @@ class Output:
         """Write lines to stdout, with colours where they are wanted."""
         self._write(self.stdout, lines)
 
+    def encoded(self, text: str) -> None:
+        """Write to stdout what was encoded after each value in it was redacted.
+
+        In an encoded text some forms of secrets are not seen, and what is masked may take its quotes along.
+        """
+        self.stdout.write(safe(text) + "\n")
+
     def document(self, value: object) -> None:
         """Write one JSON document to stdout: plain ASCII, so that it survives any locale."""
         import json

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zmig.cli import findings_output
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.cli.scratch_run import Progress, interruptible, redactor
@@ -15,8 +15,6 @@ from zmig.valueclass import replace, valueclass
 if TYPE_CHECKING:
     from zmig.lint.run import Report
     from zmig.process.interrupts import Interrupts
-
-_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit", "rdjson", "rdjsonl")
 
 
 class VerifyOptions(Options):
@@ -41,10 +39,7 @@ def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
 
 
 def _form(options: VerifyOptions) -> str:
-    form = options.format or ("json" if options.json else "text")
-    if form not in _FORMATS:
-        message = f"unknown format `{form}`: {', '.join(_FORMATS)}"
-        raise UsageError(Problem("usage", message, hint=f"write `--format {_FORMATS[1]}`"))
+    form = findings_output.format_of(options.format, is_json=options.json)
     choices = {"`--base`": options.base is not None, "`--all`": options.all, "names": bool(options.names)}
     given = [name for name, is_given in choices.items() if is_given]
     if len(given) > 1:
@@ -156,16 +151,10 @@ def _redacted(made: Report) -> Report:
 
 
 def _print(call: CommandContext, made: Report, form: str, document: object) -> None:
-    from zmig.lint import git
-    from zmig.lint.report import renderer, text
-
     if form == "json":
         call.output.document(document)
-    elif form != "text":
-        if printed := renderer(form)(made.renamed(git.from_repository(Path.cwd()))):
-            call.output.data(printed)
-    elif made.findings:
-        call.output.data_lines(text.lines(made))
+    else:
+        findings_output.show(call.output, made, form)
 
 
 def _exit_code(made: Report) -> ExitCode:
@@ -202,7 +191,7 @@ COMMAND = Command(
             "--to", "with --against: what is expected there is everything up to this version", "VERSION", version_number
         ),
         SCRATCH_URL,
-        Option("--format", "how findings are printed (without it: text)", "|".join(_FORMATS)),
+        Option("--format", "how findings are printed (without it: text)", findings_output.FORMAT_NAMES),
     ),
     takes=Positionals.NAMES,
     name_help="migrations to prove, by name or version; without one, and without `--base`, all",

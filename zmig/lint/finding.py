@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location, Problem
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from dataclasses import KW_ONLY
 
     from zmig.text.places import Source
@@ -100,6 +101,23 @@ class Finding:
         width = self.end_column - self.column if self.end_line == self.line else len(self.text or "") - self.column + 1
         place = Location(self.file, self.line, self.column, text=self.text, width=max(1, width))
         return Problem(self.rule, self.message, place, facts=self.facts, hint=self.hint)
+
+    def without_secrets(self, redact: Callable[[str], str]) -> Finding:
+        """Return the same finding, in which `redact` has masked the secrets of each text."""
+        masked = replace(
+            self,
+            file=redact(self.file),
+            message=redact(self.message),
+            hint=None if self.hint is None else redact(self.hint),
+            facts=tuple(map(redact, self.facts)),
+            migration=None if self.migration is None else redact(self.migration),
+            text=None if self.text is None else redact(self.text),
+            fix=tuple(map(redact, self.fix)),
+        )
+        if redact(self.replacement) == self.replacement:
+            return masked
+        # What is masked must not take the place of what is there.
+        return replace(masked, replaced=None, replacement="", replaced_octets=None)
 
 
 def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Finding:

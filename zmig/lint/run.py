@@ -73,6 +73,11 @@ class Report:
         """Return the same findings with other names for the files."""
         return replace(self, findings=tuple(replace(one, file=shown(one.file)) for one in self.findings))
 
+    def without_secrets(self, redact: Callable[[str], str]) -> Report:
+        """Return the same report, in which `redact` has masked the secrets of each text."""
+        findings = tuple(one.without_secrets(redact) for one in self.findings)
+        return replace(self, findings=findings, missing=tuple(map(redact, self.missing)))
+
 
 def lint(
     paths: Sequence[Path],

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from zmig.presentation.spans import Line
 
 
-def lines(report: Report) -> list[Line]:
-    """Return the findings, with an empty line between them."""
-    return [line for block in blocks(report) for line in block]
-
-
 def blocks(report: Report) -> Iterator[list[Line]]:
     """Yield the lines of each finding; those after the first begin with an empty one."""
     for number, finding in enumerate(report.findings):
@@ -60,8 +55,8 @@ def fix_text(finding: Finding) -> str:
 
 
 def render(report: Report) -> str:
-    """Return the same as text without colours."""
-    return "\n".join(map(plain, lines(report)))
+    """Return the findings as text without colours."""
+    return "\n".join(plain(line) for block in blocks(report) for line in block)
 
 
 def summary(report: Report) -> str:
