@@ -121,6 +121,11 @@ class Catalog:
         found = self._relations.get(name)
         return found if isinstance(found, Table) else None
 
+    def column(self, ref: Ref) -> Column | None:
+        """Return the column of a table that is meant; None where none is known."""
+        table = self.table(ref.name)
+        return None if table is None or ref.part is None else table.column(ref.part)
+
     def index(self, name: Name) -> Index | None:
         """Return the index of this name; None where none is known."""
         found = self._relations.get(name)

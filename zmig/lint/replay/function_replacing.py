@@ -48,8 +48,7 @@ def record_stale(replay: StatementReplay, before: Function, after: Function) -> 
 def _holds_values(replay: StatementReplay, ref: Ref) -> bool:
     if ref.kind is not ObjectKind.COLUMN:
         return ref.kind is ObjectKind.INDEX
-    table = replay.catalog.table(ref.name)
-    column = None if table is None else table.column(ref.part or "")
+    column = replay.catalog.column(ref)
     return column is not None and column.generated is Generated.STORED
 
 

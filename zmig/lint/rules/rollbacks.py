@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zmig.lint.finding import Remark
     from zmig.lint.replay.catalog import Catalog
     from zmig.lint.replay.difference import Difference
-    from zmig.lint.replay.objects import Column, Relation
+    from zmig.lint.replay.objects import Relation
     from zmig.lint.steps import Step, Undoing
     from zmig.sql.token_reader import Name
 
@@ -391,7 +391,7 @@ def _overwritten(undoing: Undoing, step: Step, one: WritesRows) -> Iterator[Rema
 
 
 def _narrowed(step: Step, changed: Redefines) -> Iterator[Remark]:
-    old, new = _column(step.before, changed.ref), _column(step.after, changed.ref)
+    old, new = step.before.column(changed.ref), step.after.column(changed.ref)
     if old is None or new is None or not step.is_in_use(changed.ref.name):
         return
     if conversions.loses(old.type, new.type):
@@ -402,11 +402,6 @@ def _narrowed(step: Step, changed: Redefines) -> Iterator[Remark]:
             f"what {changed.ref.shown} loses by its new type does not come back with the rollback",
             "add a new column beside it, and drop the old one in a later migration",
         )
-
-
-def _column(catalog: Catalog, ref: Ref) -> Column | None:
-    table = catalog.table(ref.name)
-    return None if table is None else table.column(ref.part or "")
 
 
 def loses_data(undoing: Undoing) -> Iterator[Remark]:

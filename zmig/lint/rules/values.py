@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.entries import Entry
     from zmig.lint.finding import Remark
-    from zmig.lint.replay.catalog import Catalog
-    from zmig.lint.replay.objects import Column, Ref
+    from zmig.lint.replay.objects import Ref
     from zmig.lint.steps import Step
 
 _MOST_NAMED = 3
@@ -68,10 +67,5 @@ def _stays(ref: Ref, step: Step, later: collections.abc.Sequence[Step]) -> bool:
         return is_same and not any(
             ref.name == one.index or (one.index is None and one.table == table) for one in rebuilt
         )
-    column, last = (_column(each.after, ref) for each in (step, later[-1]))
+    column, last = (each.after.column(ref) for each in (step, later[-1]))
     return column is not None and last is not None and last.default is column.default
-
-
-def _column(catalog: Catalog, ref: Ref) -> Column | None:
-    table = catalog.table(ref.name)
-    return None if table is None else table.column(ref.part or "")

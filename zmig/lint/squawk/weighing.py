@@ -234,7 +234,7 @@ def _is_known_to_nobody(remark: Remark, step: Step, onward: Sequence[Step], own:
 def _has_default(ref: Ref, end: Catalog) -> bool:
     """Whether a column has a default again at the end of the file, or is gone, which is reported by itself."""
     table = end.table(ref.name)
-    column = _column(ref, end)
+    column = end.column(ref)
     if table is None or ref.part is None:
         return False
     return table.certainly_lacks(ref.part) if column is None else column.default is not None
@@ -253,8 +253,7 @@ def _serves(ref: Ref, before: Catalog, end: Catalog) -> bool:
         return ref.kind in _SERVING and found is not None
     if ref.kind is not ObjectKind.COLUMN:
         return False
-    old, new = before.table(ref.name), end.table(ref.name)
-    was, is_now = (None if one is None else one.column(ref.part) for one in (old, new))
+    was, is_now = before.column(ref), end.column(ref)
     return was is not None and is_now is not None and was.type is not None and was.type == is_now.type
 
 
@@ -282,7 +281,7 @@ def _milder(remark: Remark, step: Step) -> Remark:
         is_mild = is_mild if renamed else _RENAMES_PART.search(step.statement.text) is not None
     elif remark.rule == "squawk/ban-drop-default":
         # A client that leaves the column out goes on, and writes a null.
-        columns = [_column(one.ref, step.after) for one in effects if isinstance(one, Redefines) and one.ref.part]
+        columns = [step.after.column(one.ref) for one in effects if isinstance(one, Redefines) and one.ref.part]
         is_mild = bool(columns) and all(map(_may_be_null, columns))
     return replace(remark, severity=Severity.NOTE) if is_mild else remark
 
@@ -296,11 +295,6 @@ def _is_owned(ref: Ref, before: Catalog) -> bool:
 def _may_be_null(column: Column | None) -> bool:
     """Whether a column certainly takes nulls; of one of which nobody knows the type, nobody knows that either."""
     return column is not None and column.type is not None and not column.is_not_null
-
-
-def _column(ref: Ref, catalog: Catalog) -> Column | None:
-    table = catalog.table(ref.name)
-    return None if table is None or ref.part is None else table.column(ref.part)
 
 
 def _is_said_better(remark: Remark, step: Step) -> bool:
