@@ -213,7 +213,9 @@ class _Comparison:
         for name, one in old.constraints.items():
             if one.is_inherited or one.kind is ConstraintKind.NOT_NULL or name in new.constraints:
                 continue
-            is_certain = (new.is_whole or name in new.missing_constraints) and not _is_only_not_null(one)
+            if one.is_only_not_null:
+                continue  # a proof, which is dropped once it has served
+            is_certain = new.is_whole or name in new.missing_constraints
             if is_certain and not any(map(new.certainly_lacks, one.columns)):
                 yield Difference(Change.REMOVED, Ref(ObjectKind.CONSTRAINT, new.name, name))
 
@@ -300,17 +302,6 @@ class _Comparison:
             changed = (what for key in old if (what := _of_functions(old[key], new[key])) is not None)
             if (first := next(changed, None)) is not None:
                 yield Difference(Change.CHANGED, ref, first)
-
-
-def _is_only_not_null(one: Constraint) -> bool:
-    """Whether a check is nothing but the proof that a column is never null, which is dropped once it has served."""
-    condition = one.expression if one.kind is ConstraintKind.CHECK else None
-    return (
-        condition is not None
-        and len(condition.never_null) == 1
-        and condition.columns == condition.never_null
-        and not condition.comparisons
-    )
 
 
 def _parts(

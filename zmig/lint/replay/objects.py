@@ -323,6 +323,14 @@ class Constraint:
     made_by: int | None = None
     """The generation of the catalog in which it was made."""
 
+    @property
+    def is_only_not_null(self) -> bool:
+        """Whether it is a check of nothing but that one column is never null."""
+        says = self.expression if self.kind is ConstraintKind.CHECK else None
+        return (
+            says is not None and len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
+        )
+
 
 class Event(StrEnum):
     """What fires a trigger."""

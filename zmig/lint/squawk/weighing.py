@@ -25,7 +25,7 @@ from zmig.lint.replay.effects import (
     StopsTriggers,
     Validates,
 )
-from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind, Ref
+from zmig.lint.replay.objects import Domain, ObjectKind, Ref
 from zmig.lint.replay.objects import Sequence as SequenceObject
 from zmig.lint.rules.rows import enables_triggers
 from zmig.lint.squawk.narrowing import is_harmful, new_owner
@@ -321,10 +321,7 @@ def _is_kept(ref: Ref, step: Step, onward: Sequence[Step]) -> bool:
         return True
     table = step.before.table(ref.name)
     known = None if table is None else table.constraints.get(ref.part or "")
-    if known is None or known.kind is not ConstraintKind.CHECK or known.expression is None:
-        return False
-    says = known.expression
-    return len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
+    return known is not None and known.is_only_not_null
 
 
 def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:
