@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from zmig.lint.sizes import Size, Sizes
     from zmig.lint.squawk.weighing import Said
     from zmig.lint.steps import Step, Undoing
-    from zmig.manifest.lint_keys import LintSettings
     from zmig.sql.token_reader import Name
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
@@ -214,10 +213,7 @@ def check(
 
     `evidence` gets what they come from; `cache` has what was found before, and gets what is found now.
     """
-    root = gathered.settings
-    weights = {
-        id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
-    }
+    weights = _weights(gathered)
     findings = [*_of_no_entry(gathered, context, weights)]
     history = None if context.grammar is None else _History(gathered, context, context.grammar, cache)
     for position, entry in enumerate(gathered.entries):
@@ -250,20 +246,21 @@ def check_entries(gathered: Gathered, context: CheckContext, *, cache: Cache | N
 
     `cache` has what is there before some entries, and gets what is there before the first of these.
     """
-    root = gathered.settings
+    weights = _weights(gathered)
     history = None if context.grammar is None else _History(gathered, context, context.grammar, cache)
     for position, entry in enumerate(gathered.entries):
         if not context.examines(entry):
             continue
-        weight = severities(next(_lint_of(gathered, entry)), root)
+        weight = weights[id(entry.manifest)]
         steps, undoing = history.at(position, None) if history is not None else ((), None)
         remarks = _unignored(entry, context, (steps, undoing), weight, gathered.postgres_version(entry))
         yield EntryChecked(entry, steps, undoing, (*_weighed(remarks, weight, entry.name),))
 
 
-def _lint_of(gathered: Gathered, entry: Entry) -> Iterator[LintSettings]:
-    """Yield what the manifest that declares an entry says under `lint`."""
-    return (one.manifest.lint for one in gathered.opened if one.manifest.document.source is entry.manifest)
+def _weights(gathered: Gathered) -> dict[int, Severities]:
+    """Return how much each rule matters to the entries of a manifest, by the `id` of the text that declares them."""
+    root = gathered.settings
+    return {id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened}
 
 
 def _findings(
