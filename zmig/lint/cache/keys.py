@@ -89,9 +89,9 @@ class Keys:
             *_of_file(gathered.start),
             *sorted(_names_of_repeatables(gathered.entries)),
         )
-        self.root = root
+        self.findings = digest(root, str(comparison is not None), *rules)
+        """Of everything that findings of all entries have in common."""
         new = comparison.new if comparison is not None else frozenset[int]()
-        self._items = digest(root, str(comparison is not None), *rules)
         self.before: list[str] = []
         """Of what is there before each entry, and after the last one."""
         for entry in gathered.entries:
@@ -100,14 +100,9 @@ class Keys:
             root = digest(root, mark, *manifests[id(entry.manifest)].of(entry), *_of_entry(entry))
         self.before.append(root)
 
-    @property
-    def findings(self) -> str:
-        """Of everything that findings of all entries have in common."""
-        return self._items
-
     def item(self, position: int, *, is_examined: bool) -> str:
         """Return the key of what is found of an entry."""
-        return digest(self._items, self.before[position + 1], str(is_examined))
+        return digest(self.findings, self.before[position + 1], str(is_examined))
 
 
 class _Slices:

@@ -80,7 +80,7 @@ def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Par
     for host, parts in hosts:
         own: list[tuple[FileStatement, Part]] = []
         for part in parts:
-            path, is_utc = ((session.DEFAULT, False)) if host is None else (host.path, host.is_utc)
+            path, is_utc = (session.DEFAULT, False) if host is None else (host.path, host.is_utc)
             found = called.moved(part.text, part.shown) if part.shown is not None else _within(read.statements, part)
             for one in found:
                 raw = replace(one.raw, line=source.line_and_column(one.start)[0])
