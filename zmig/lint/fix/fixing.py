@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,11 @@ class _Looked:
         """Return what can be put right of an entry's file."""
         of_file = (one for one in self.remarks.get(entry.version, ()) if entry.source is one.source)
         return [one for one in of_file if is_fixable(one)]
+
+    @cached_property
+    def fixable_rules(self) -> Counter[str]:
+        """How often each rule was broken in a way that can be put right, in files that are examined."""
+        return Counter(one.rule for entry in self.gathered.entries for one in self.fixable(entry))
 
     @property
     def rules(self) -> Counter[str]:
@@ -226,16 +232,7 @@ class _Fixing:
             found = next(one for one in looked.findings if one.rule == more[0])
             raise CannotFix(f"that would break another rule, `{more[0]}`: {found.message}")
         wanted = Counter(one.rule for split in splits for one in self._looked.fixable(split.entry))
-        left = Counter(
-            one.rule for entry in looked.gathered.entries if entry.version in self._new for one in looked.fixable(entry)
-        )
-        all_before = Counter(
-            one.rule
-            for entry in self._looked.gathered.entries
-            if entry.version in self._new
-            for one in self._looked.fixable(entry)
-        )
-        if any(left[rule] > all_before[rule] - count for rule, count in wanted.items()):
+        if any(looked.fixable_rules[rule] > self._looked.fixable_rules[rule] - count for rule, count in wanted.items()):
             raise CannotFix("that would be reported again")
         return plan
 
