@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.lint import sql_file
+from zmig.lint.advice.advice import Asked
+from zmig.lint.advice.advise import advise
 from zmig.lint.fix import proof
 from zmig.lint.fix.pieces import MIXED, CannotFix, How, Piece, is_fixable, pieces
 from zmig.lint.fix.rounds import one_round
@@ -334,9 +336,6 @@ def _rollback(part: Part, own: Sequence[tuple[str, FileStatement]], file: SqlFil
 
 def _concurrently(text: str, statement: FileStatement, file: SqlFile) -> str:
     """Return the one statement of a rollback so that others can go on meanwhile."""
-    from zmig.lint.advice.advice import Asked
-    from zmig.lint.advice.advise import advise
-
     if statement.command.refuses_transaction or statement.verb not in ("create", "drop"):
         return text
     rule = _ADVISED[statement.verb == "drop"]
