@@ -239,4 +239,4 @@ def test_a_body_that_is_not_understood_has_nothing_in_it(body: str) -> None:
 
 
 def test_python_that_is_none_has_nothing_in_it() -> None:
-    assert python_code.parts(Source("a.py", "def execute(:\n")) == []
+    assert python_code.parts(Source("a.py", "def execute(:\n"), "execute") == []

@@ -53,6 +53,12 @@ def test_revisions_of_alembic_are_read_without_being_run() -> None:
     assert all(one.up is None and one.remarks[0].change is Change.LEFT_OUT for one in source.migrations)
 
 
+def test_a_pattern_that_python_warns_of_is_read_in_silence() -> None:
+    contents = {**_ALEMBIC, "srv/alembic/versions/e_last.py": revision("eee5", "ddd4", "PATTERN = '\\d'\n")}
+    source = read("alembic", contents, "srv/alembic/versions")
+    assert [one.id for one in source.migrations][-1] == "eee5"
+
+
 def test_all_before_a_head_of_alembic_is_applied() -> None:
     source = read("alembic", _ALEMBIC, "srv/alembic/versions")
     read_history = tool("alembic").history.read

@@ -57,14 +57,6 @@ def assignments(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
             yield node.target.id, node.value
 
 
-def parsed(text: str) -> ast.Module | None:
-    """Return the tree of a Python file, which is not run; None where it is none."""
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last one for what is too deep
-        return None
-
-
 def texts(node: ast.expr) -> tuple[str, ...]:
     """Return the texts in a literal: one, or those of a tuple or a list."""
     if isinstance(node, ast.Constant):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from zmig.lint.inside.part import STATEMENTS, Part
+from zmig.text import python_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +20,10 @@ _PARAMETER = re.compile(r"%(?:[sbt]|\(\w+\)[sbt])")
 _PREFIX = re.compile(r"""(?P<kind>[rRuUfFbB]*)(?P<quotes>\"{3}|'{3}|"|')""")
 
 
-def parts(source: Source, function: str = "execute") -> list[Part]:
+def parts(source: Source, function: str) -> list[Part]:
     """Return what a function of a migration runs, `execute` or `rollback`, in the order in which it is written."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = python_tree.parsed(source.text)
+    if tree is None:
         return []
     found: list[Part] = []
     reading = _Reading(source)

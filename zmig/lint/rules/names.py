@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
+from zmig.text import python_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,10 @@ def _sql_comments(file: SqlFile) -> Iterator[str]:
 
 def _python_comments(text: str) -> list[str] | None:
     """Return the lines of the docstring, and the comments of the first lines; None for what is no Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            docstring = ast.get_docstring(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = python_tree.parsed(text)
+    if tree is None:
         return None
+    docstring = ast.get_docstring(tree)
     lead = [line.lstrip("# ") for line in text.splitlines()[:5] if line.startswith("#") and not line.startswith("#!")]
     return [*(docstring or "").splitlines(), *lead]
 

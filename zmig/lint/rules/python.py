@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
+from zmig.text import python_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,8 @@ def signature(entry: Entry) -> Iterator[Remark]:
     """Functions that cannot be called with what zmig gives them."""
     if entry.python is None:
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(entry.python.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for function in tree.body:
+    tree = python_tree.parsed(entry.python.text)
+    for function in tree.body if tree is not None else ():
         # What a decorator makes of a function cannot be seen.
         if not isinstance(function, ast.FunctionDef) or function.decorator_list:
             continue

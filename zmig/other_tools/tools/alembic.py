@@ -16,6 +16,7 @@ from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.text import python_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +113,7 @@ def _revisions(files: ProjectFiles, folder: str, settings: _Settings | None) -> 
 
 def _revision(files: ProjectFiles, path: str) -> SourceMigration | None:
     """Return what a file says of itself; None for one that is no revision."""
-    tree = code.parsed(files.text(path))
+    tree = python_tree.parsed(files.text(path))
     values = dict(code.assignments(tree.body)) if tree is not None else {}
     revision = code.texts(values["revision"]) if "revision" in values else ()
     if tree is None or not revision or "down_revision" not in values:

@@ -12,6 +12,7 @@ from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.text import python_tree
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _read(files: ProjectFiles, folder: str) -> Source:
 
 def _migration(files: ProjectFiles, path: str) -> SourceMigration | None:
     """Return what a file's class `Migration` says; None where it has none."""
-    tree = code.parsed(files.text(path))
+    tree = python_tree.parsed(files.text(path))
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.ClassDef) and node.name == "Migration":
             values = dict(code.assignments(node.body))
@@ -77,7 +78,7 @@ def _application(files: ProjectFiles, path: str) -> str:
     """Return the label of the application that a migration belongs to: its folder's name, unless it says another."""
     folder = path.rpartition("/")[0].removesuffix(_FOLDER).rstrip("/")
     apps = f"{folder}/apps.py".lstrip("/")
-    tree = code.parsed(files.text(apps)) if apps in files.paths else None
+    tree = python_tree.parsed(files.text(apps)) if apps in files.paths else None
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.ClassDef):
             label = dict(code.assignments(node.body)).get("label")

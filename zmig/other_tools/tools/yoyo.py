@@ -16,6 +16,7 @@ from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Repeats, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.text import python_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -128,11 +129,8 @@ def _file(path: str, text: str) -> _File:
 
 def _depends_in_code(text: str) -> dict[str, int]:
     """Return what `__depends__` names in a Python file, without running it."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    for node in tree.body:
+    tree = python_tree.parsed(text)
+    for node in tree.body if tree is not None else ():
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.Assign) and any(
             isinstance(one, ast.Name) and one.id == "__depends__" for one in targets
