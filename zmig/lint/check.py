@@ -34,6 +34,7 @@ from zmig.lint.rules import (
 )
 from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
+from zmig.lint.squawk.weighing import SquawkReport
 from zmig.lint.steps import Replayed
 from zmig.lint.tried import Tried, merged
 from zmig.valueclass import field, replace, slotted, valueclass
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from zmig.lint.registry import Severities
     from zmig.lint.replay.catalog import Catalog
     from zmig.lint.sizes import Size, Sizes
-    from zmig.lint.squawk.weighing import Said
     from zmig.lint.steps import Step, Undoing
     from zmig.sql.token_reader import Name
 
@@ -139,14 +139,8 @@ class CheckContext:
     """The rules that can be checked here."""
     _: KW_ONLY
     grammar: Grammar | None = None
-    squawk: Mapping[int, Sequence[Said]] = field(default_factory=dict[int, "list[Said]"])
-    """What squawk says of SQL files, by their `id`."""
-    unread: Collection[int] = ()
-    """The files that squawk could not read, by their `id`."""
-    not_checked: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Those of them that are reported as such, as they are called."""
-    unknown: Mapping[int, Sequence[str]] = field(default_factory=dict[int, "list[str]"])
-    """The rules by which squawk found something in files, by their `id`, and which zmig does not know."""
+    squawk: SquawkReport = field(default_factory=SquawkReport)
+    """What squawk says of its files."""
     strays: Sequence[Remark] = ()
     """What is wrong with the folders of its files."""
     base: Comparison | None = None
@@ -166,18 +160,19 @@ class CheckContext:
 
     def rules_for(self, entry: Entry) -> Iterator[str]:
         """Yield the rules that were checked for an entry."""
-        is_read = entry.sql is None or not (entry.sql.problems or id(entry.sql) in self.unread)
+        is_read = entry.sql is None or not (entry.sql.problems or id(entry.sql) in self.squawk.unread)
         yield from (code for code in self.ran if is_read or RULES[code].needs is not Needs.SQUAWK)
         if entry.version in self.tried:
             yield from (code for code, rule in RULES.items() if rule.needs is Needs.SERVER)
 
     def unread_in(self, entry: Entry) -> list[str]:
         """Return the files of an entry that are reported as such that squawk could not read."""
-        return [self.not_checked[one] for one in _given_to_squawk(entry) if one in self.not_checked]
+        not_checked = self.squawk.not_checked
+        return [not_checked[one] for one in _given_to_squawk(entry) if one in not_checked]
 
     def unknown_in(self, entry: Entry) -> list[str]:
         """Return the rules of squawk that found something of an entry, and that zmig does not know."""
-        return [name for one in _given_to_squawk(entry) for name in self.unknown.get(one, ())]
+        return [name for one in _given_to_squawk(entry) for name in self.squawk.unknown.get(one, ())]
 
     def is_new(self, entry: Entry) -> bool:
         """Whether an entry is known not to be applied, so that nobody uses what it makes."""
@@ -429,8 +424,8 @@ def _is_of_both(remark: Remark, entry: Entry, said: Iterable[Remark]) -> bool:
 def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iterator[Remark]:
     for check_entry in _CHECKS:
         yield from check_entry(entry)
-    said = context.squawk.get(id(entry.sql), ()) if entry.sql is not None else ()
-    said_inside = () if entry.inside is None else context.squawk.get(id(entry.inside.file), ())
+    said = context.squawk.remarks.get(id(entry.sql), ()) if entry.sql is not None else ()
+    said_inside = () if entry.inside is None else context.squawk.remarks.get(id(entry.inside.file), ())
     for check_effects in _CHECKS_OF_EFFECTS:
         yield from check_effects(entry, steps)
     reported = Reported([one.remark for one in (*said, *said_inside)])

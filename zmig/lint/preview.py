@@ -26,6 +26,7 @@ from zmig.lint.replay.effects import (
 from zmig.lint.replay.objects import TEMPORARY, LockMode
 from zmig.lint.run import INSTALL, load_grammar, open_caches, redacted, squawk_findings
 from zmig.lint.session import DEFAULT
+from zmig.lint.squawk.weighing import SquawkReport
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ def read(manifest: Path, versions: Collection[int], *, is_rollback: bool, enviro
     context = CheckContext(
         check.rules_that_run(has_grammar=grammar is not None, has_squawk=squawk is not None, has_base=False),
         grammar=grammar,
-        squawk={} if squawk is None else squawk.remarks,
-        unread=() if squawk is None else squawk.unread,
+        squawk=squawk or SquawkReport(),
         base=comparison,
     )
     is_long = len(gathered.entries) >= _WORTH_KEEPING

@@ -19,7 +19,8 @@ from zmig.lint.grammar import Grammar
 from zmig.lint.registry import RULES, severities
 from zmig.lint.rule import Needs
 from zmig.lint.squawk import program as squawk
-from zmig.lint.squawk.program import Job, SquawkFailed, SquawkReport
+from zmig.lint.squawk.program import Job, SquawkFailed
+from zmig.lint.squawk.weighing import SquawkReport
 from zmig.lint.tried import TrialReport
 from zmig.project import outside, undeclared
 from zmig.valueclass import field, replace, valueclass
@@ -107,7 +108,7 @@ def lint(
     squawk_report = squawk_findings(projects, comparisons, grammar, missing, caches=caches)
     has_grammar = is_known or grammar is not None
     ran = check.rules_that_run(has_grammar=has_grammar, has_squawk=squawk_report is not None, has_base=base is not None)
-    said, strays = squawk_report or SquawkReport(), _strays(projects)
+    strays = _strays(projects)
     findings: list[Finding] = []
     trials: list[TrialReport] = []
     for project, comparison, known in zip(projects, comparisons, caches, strict=True):
@@ -115,10 +116,7 @@ def lint(
         context = CheckContext(
             ran,
             grammar=grammar,
-            squawk=said.remarks,
-            unread=said.unread,
-            not_checked=said.not_checked,
-            unknown=said.unknown,
+            squawk=squawk_report or SquawkReport(),
             strays=strays.get(project.path, ()),
             base=comparison,
             tried=trials[-1].by_version,

@@ -94,8 +94,7 @@ class _Looked:
         context = CheckContext(
             ran,
             grammar=grammar,
-            squawk=said.remarks,
-            unread=said.unread,
+            squawk=said,
             base=comparison,
             start_after=check.start_after(gathered),
         )

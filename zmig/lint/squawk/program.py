@@ -20,14 +20,14 @@ from zmig.lint.registry import RULES
 from zmig.lint.squawk import weighing
 from zmig.lint.squawk.reading import squawk_inputs
 from zmig.lint.squawk.rules import DECIDED_BY_ZMIG
-from zmig.valueclass import field, replace, valueclass
+from zmig.lint.squawk.weighing import SquawkReport
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.lint.sql_file import SqlFile
     from zmig.lint.squawk.reading import SquawkInput
-    from zmig.lint.squawk.weighing import Said
 
 _SECONDS = 300
 _FILES_A_CALL = 500
@@ -45,21 +45,6 @@ class Job(NamedTuple):
     file: SqlFile
     is_transactional: bool
     postgres_version: int | None
-
-
-@valueclass
-class SquawkReport:
-    """What squawk said of files, each known by its `id`."""
-
-    remarks: dict[int, list[Said]] = field(default_factory=dict[int, "list[Said]"])
-    unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
-    """The files with syntax that it does not know; of those it says nothing else."""
-    not_checked: dict[int, str] = field(default_factory=dict[int, str])
-    """Those of them that are reported as such, as they are called."""
-    unknown: dict[int, list[str]] = field(default_factory=dict[int, "list[str]"])
-    """The rules by which it found something, and which zmig does not know; once for each time."""
-    lacking: list[str] = field(default_factory=list[str])
-    """The rules that it was asked for and does not have."""
 
 
 class SquawkFailed(Exception):

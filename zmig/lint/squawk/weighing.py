@@ -30,7 +30,7 @@ from zmig.lint.replay.objects import Sequence as SequenceObject
 from zmig.lint.rules.rows import enables_triggers
 from zmig.lint.squawk.narrowing import is_harmful, new_owner
 from zmig.sql.token_reader import Name
-from zmig.valueclass import replace
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -123,6 +123,21 @@ class Said(NamedTuple):
     """In squawk's words."""
     version: int | None
     """The oldest major version of PostgreSQL that the file is for, where that is known."""
+
+
+@valueclass
+class SquawkReport:
+    """What squawk said of files, each known by its `id`."""
+
+    remarks: dict[int, list[Said]] = field(default_factory=dict[int, "list[Said]"])
+    unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
+    """The files with syntax that it does not know; of those it says nothing else."""
+    not_checked: dict[int, str] = field(default_factory=dict[int, str])
+    """Those of them that are reported as such, as they are called."""
+    unknown: dict[int, list[str]] = field(default_factory=dict[int, "list[str]"])
+    """The rules by which it found something, and which zmig does not know; once for each time."""
+    lacking: list[str] = field(default_factory=list[str])
+    """The rules that it was asked for and does not have."""
 
 
 def weighed(file: SqlFile, said: Sequence[Said], steps: Sequence[Step]) -> Iterator[Remark]:
