@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support import backends
 from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
 from tests.support.trials import trying_on
@@ -606,9 +606,8 @@ def test_a_signal_ends_it_and_leaves_nothing(project: ProjectFolder, server: str
         psycopg.connect(server, autocommit=True) as connection,
         Process("lint", project.manifest, "--try", "--scratch-url", server, "--json") as process,
     ):
-        while (found := connection.execute(f"select datname {question} and state = 'active'").fetchone()) is None:
-            assert process.is_running, process.stderr
-            time.sleep(0.02)
+        backends.wait_until(connection, f"exists (select {question} and state = 'active')", of=process)
+        found = connection.execute(f"select datname {question}").fetchone()
         process.send(signal.SIGINT)
         ended = process.wait()
         left = connection.execute("select count(*) from pg_database where datname = %s", found).fetchone()
